@@ -46,10 +46,10 @@ have_chromium() { command -v chromium || command -v chromium-browser || command 
 
 # install_chromium: by Debian's package manager, as root or with sudo that asks nothing; else says so.
 install_chromium() {
-  local root=()
-  if [ "$(id --user)" != 0 ]; then root=(sudo --non-interactive); fi
+  local as_root=()
+  if [ "$(id --user)" != 0 ]; then as_root=(sudo --non-interactive); fi
   say 'installing Chromium, for the tests of pages'
-  { "${root[@]}" apt-get update --quiet=2 && "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  { "${as_root[@]}" apt-get update --quiet=2 && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } ||
     say 'Chromium could not be installed: the tests with the marker browser will be skipped'
 }

@@ -42,7 +42,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     gallery = tmp_path_factory.mktemp("gallery") / "people.db"
-    with running("--gallery", gallery, "--workers", 1) as found:
+    with running("--gallery", gallery, "--workers", 1, "--time-limit", 120) as found:
         yield found
 
 

@@ -167,7 +167,7 @@ def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path)
     assert "Of faces of strangers at most" in who.inner_text()
 
     seen.page.get_by_role("button", name="Merge Barack with another person").click()
-    seen.page.get_by_label("Is the same person as Barack").select_option("Barry")
+    seen.page.get_by_label("Who is the same person as Barack?").select_option("Barry")
     seen.page.get_by_role("button", name="Merge", exact=True).click()
     seen.page.get_by_text("2 people", exact=True).wait_for()
     assert seen.people() == ["Barack", "Joe"]

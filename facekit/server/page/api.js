@@ -26,12 +26,12 @@ export const change = (path, members) =>
   });
 
 // Members that are lists are sent once for each value.
-export function upload(path, members, signal) {
+export function upload(path, members) {
   const body = new FormData();
   for (const [name, value] of Object.entries(members)) {
     for (const one of Array.isArray(value) ? value : [value]) body.append(name, one);
   }
-  return send(path, { method: "POST", body, signal });
+  return send(path, { method: "POST", body });
 }
 
 async function send(path, options) {
@@ -47,8 +47,7 @@ async function fetched(path, options, used) {
   const headers = { ...options.headers, ...(used && { Authorization: `Bearer ${used}` }) };
   try {
     return await fetch(path, { ...options, headers, credentials: "omit" });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new ServiceError("The service cannot be reached. Does it still run?", "Unreachable", 0);
   }
 }

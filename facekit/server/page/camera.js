@@ -10,13 +10,21 @@ export function takePhoto() {
     const message = el("p", { class: "soft", role: "status" }, "Waiting for the camera\u2026");
     const video = el("video", { autoplay: true, playsinline: true, "aria-label": "The camera's picture" });
     video.muted = true;
-    const take = button("Take the photo", () => shot(video).then(finish), { class: "primary", disabled: true });
+    const take = button("Take the photo", () => shot(video).then(finish), {
+      class: "primary",
+      disabled: true,
+    });
     const dialog = el(
       "dialog",
       { "aria-label": "Camera", class: "camera" },
       video,
       message,
-      el("div", { class: "row end" }, button("Cancel", () => finish(null)), take),
+      el(
+        "div",
+        { class: "row end" },
+        button("Cancel", () => finish(null)),
+        take,
+      ),
     );
     let stream = null;
     let isOpen = true;

@@ -72,7 +72,9 @@ function grid(start, floor, x, y) {
 }
 
 function curve(points, x, y, kind) {
-  const seen = points.filter(([, rate]) => rate > 0).map(([s, rate]) => `${x(s).toFixed(1)},${y(rate).toFixed(1)}`);
+  const seen = points
+    .filter(([, rate]) => rate > 0)
+    .map(([s, rate]) => `${x(s).toFixed(1)},${y(rate).toFixed(1)}`);
   return svg("polyline", { points: seen.join(" "), class: `${kind} line` });
 }
 
@@ -88,7 +90,11 @@ function labels(x, cut, score, isMatch) {
   };
   const word = (text, similarity, other, kind) => {
     const [at, side] = place(similarity, other);
-    return svg("text", { x: at, y: TOP - 12, class: `label ${side} ${kind}` }, `${text} ${shown(similarity)}`);
+    return svg(
+      "text",
+      { x: at, y: TOP - 12, class: `label ${side} ${kind}` },
+      `${text} ${shown(similarity)}`,
+    );
   };
   return [
     cut === null ? [] : word("cut", cut, score, "cut"),

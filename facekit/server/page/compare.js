@@ -15,8 +15,16 @@ export class Compare {
       (title) => new Pane({ title, look: (file) => this.look(file), onchange: () => this.update() }),
     );
     this.result = el("section", { class: "card result", "aria-label": "Result", "aria-live": "polite" });
+    this.turn = 0;
     this.say(WAITING);
-    panel.append(el("div", { class: "two even" }, this.panes.map((pane) => pane.node)), this.result);
+    panel.append(
+      el(
+        "div",
+        { class: "two even" },
+        this.panes.map((pane) => pane.node),
+      ),
+      this.result,
+    );
   }
 
   async look(file) {
@@ -28,8 +36,8 @@ export class Compare {
 
   async update() {
     const [a, b] = this.panes;
-    const files = [a.file, b.file];
-    const isStale = () => files.some((file, index) => file !== this.panes[index].file);
+    const turn = (this.turn += 1);
+    const isStale = () => turn !== this.turn;
     if (!a.isReady || !b.isReady) {
       this.asked = null;
       this.say(WAITING);
@@ -37,7 +45,9 @@ export class Compare {
     }
     if (!this.asked) {
       this.say("Comparing\u2026");
-      const asked = (this.asked = { verified: upload("verify", { img1: a.file, img2: b.file, face: "largest" }) });
+      const asked = (this.asked = {
+        verified: upload("verify", { img1: a.file, img2: b.file, face: "largest" }),
+      });
       asked.verified.catch(() => null);
     }
     try {
@@ -52,7 +62,8 @@ export class Compare {
   // Of the chosen faces: what /verify answered for the largest ones, else of all faces at once.
   async similarity(answer) {
     const [a, b] = this.panes;
-    if ([a, b].every((pane, index) => isMeant(pane, answer.faces[`img${index + 1}`]))) return answer.similarity;
+    if ([a, b].every((pane, index) => isMeant(pane, answer.faces[`img${index + 1}`])))
+      return answer.similarity;
     const { chosen } = a;
     const other = a.faces.length + b.chosen;
     this.asked.compared ??= upload("compare", { photos: [a.file, b.file], face: "all" });
@@ -91,7 +102,9 @@ export class Compare {
   crops() {
     const found = this.panes
       .filter((pane) => pane.view.isDrawn)
-      .map((pane) => cropOf(pane.view.photo, pane.faces[pane.chosen], this.model.card, "The face as the network sees it"));
+      .map((pane) =>
+        cropOf(pane.view.photo, pane.faces[pane.chosen], this.model.card, "The face as the network sees it"),
+      );
     return el("div", { class: "crops" }, found);
   }
 }
@@ -114,6 +127,6 @@ function sentences(answer, similarity, isMatch, calibration) {
   } else if (bound !== null) lines.push(`False match rate at this cut: at most ${rate(bound)}.`);
   else lines.push("The card states no false match rate for this cut.");
   const here = rateAt(calibration, similarity);
-  if (here !== null) lines.push(`As alike as this, or more, were at most ${rate(here)} of pairs of two people.`);
+  if (here !== null) lines.push(`Of pairs of two people at most ${rate(here)} are as alike as this.`);
   return lines;
 }

@@ -37,7 +37,17 @@ function drawBox(context, photo, face, { crop, input }) {
   context.rotate((face.rotation_degrees * Math.PI) / 180);
   const isAcross = face.rotation_degrees % 180 !== 0;
   const [w, h] = isAcross ? [height, width] : [width, height];
-  context.drawImage(photo, left, top, Math.max(right - left, 1), Math.max(bottom - top, 1), -w / 2, -h / 2, w, h);
+  context.drawImage(
+    photo,
+    left,
+    top,
+    Math.max(right - left, 1),
+    Math.max(bottom - top, 1),
+    -w / 2,
+    -h / 2,
+    w,
+    h,
+  );
 }
 
 // The landmarks go to the reference points by rotation, scale and shift, in least squares.

@@ -40,9 +40,17 @@ export class Enroll {
     this.result.replaceChildren();
     for (const file of files) {
       const url = URL.createObjectURL(file);
-      const item = el("li", {}, el("img", { src: url, alt: "", onerror: (event) => event.target.remove() }), el("bdi", { class: "name" }, file.name));
+      const item = el(
+        "li",
+        {},
+        el("img", { src: url, alt: "", onerror: (event) => event.target.remove() }),
+        el("bdi", { class: "name" }, file.name),
+      );
       const photo = { file, url, item };
-      const remove = button("\u00d7", () => this.drop(photo), { class: "small", "aria-label": `Leave out ${file.name}` });
+      const remove = button("\u00d7", () => this.drop(photo), {
+        class: "small",
+        "aria-label": `Leave out ${file.name}`,
+      });
       item.append(remove);
       this.photos.push(photo);
       this.list.append(item);
@@ -58,12 +66,18 @@ export class Enroll {
 
   async enroll(event) {
     event.preventDefault();
-    if (!this.photos.length) return this.say([el("p", { class: "error" }, "Choose at least one photo of the person first.")]);
+    if (!this.photos.length) {
+      this.say([el("p", { class: "error" }, "Choose at least one photo of the person first.")]);
+      return;
+    }
     this.submit.disabled = true;
     this.say([el("p", { class: "soft" }, "Enrolling\u2026")]);
     try {
       const sent = [...this.photos];
-      const { people } = await upload("enroll", { photos: sent.map(({ file }) => file), name: this.input.value });
+      const { people } = await upload("enroll", {
+        photos: sent.map(({ file }) => file),
+        name: this.input.value,
+      });
       sent.forEach((photo) => this.drop(photo));
       this.input.value = "";
       this.say(outcome(people[0]));
@@ -73,7 +87,6 @@ export class Enroll {
     } finally {
       this.submit.disabled = false;
     }
-    return undefined;
   }
 
   say(content) {
@@ -85,7 +98,9 @@ function outcome({ name, added_count: added, already_enrolled_count: known, fail
   const parts = [`${count(added, "photo")} added`];
   if (known) parts.push(`${known} known already`);
   if (failed.length) parts.push(`${failed.length} not used`);
-  const problems = failed.map(({ photo, error }) => el("li", { class: "error" }, el("bdi", {}, photo), `: ${error.message}`));
+  const problems = failed.map(({ photo, error }) =>
+    el("li", { class: "error" }, el("bdi", {}, photo), `: ${error.message}`),
+  );
   return [
     el("p", {}, el("bdi", { class: "name" }, name), `: ${parts.join(", ")}.`),
     problems.length ? el("ul", { class: "problems" }, problems) : "",

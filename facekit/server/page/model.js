@@ -15,7 +15,11 @@ export class Model {
     this.panel.replaceChildren(el("p", { class: "soft", role: "status" }, "Asking for the card\u2026"));
     try {
       const [served, listed] = await Promise.all([read("model"), read("models")]);
-      this.panel.replaceChildren(card(served), rates(served.card.calibration), others(listed.models, served.card.name));
+      this.panel.replaceChildren(
+        card(served),
+        rates(served.card.calibration),
+        others(listed.models, served.card.name),
+      );
     } catch (error) {
       this.panel.replaceChildren();
       this.panel.append(el("p", { class: "error card", role: "alert" }, error.message));
@@ -41,14 +45,23 @@ function card({ card: own, model, detector, version }) {
     { class: "card" },
     el("p", { class: "soft over" }, "The model that answers"),
     el("h2", {}, model),
-    el("dl", {}, rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
+    el(
+      "dl",
+      {},
+      rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    ),
   );
 }
 
 function rates(calibration) {
   const points = calibration?.operating_points ?? [];
   if (!points.length) {
-    return el("section", { class: "card" }, el("h2", {}, "Error rates"), el("p", { class: "soft" }, "The card states none: calibrate the model first (facekit calibrate)."));
+    return el(
+      "section",
+      { class: "card" },
+      el("h2", {}, "Error rates"),
+      el("p", { class: "soft" }, "The card states none: calibrate the model first (facekit calibrate)."),
+    );
   }
   const rows = points.map((point) =>
     el(
@@ -61,19 +74,36 @@ function rates(calibration) {
     ),
   );
   const [{ n_impostor, n_genuine }] = points;
-  const picture = chart(calibration, { summary: "The rates of the card by similarity; the table beside has its figures." });
+  const picture = chart(calibration, {
+    summary: "The rates of the card by similarity; the table beside has its figures.",
+  });
   return el(
     "section",
     { class: "card" },
     el("h2", {}, "Error rates"),
-    el("p", { class: "soft" }, `Measured on ${calibration.source}: ${count(n_impostor, "pair")} of two people, ${count(n_genuine, "pair")} of one person. The second line is the 95 % interval.`),
-    el("div", { class: "two wide" }, table(["Cut for", "Similarity", "False matches", "False non-matches"], rows), picture),
+    el(
+      "p",
+      { class: "soft" },
+      `Measured on ${calibration.source}: ${count(n_impostor, "pair")} of two people, ${count(n_genuine, "pair")} of one person. The second line is the 95 % interval.`,
+    ),
+    el(
+      "div",
+      { class: "two wide" },
+      table(["Cut for", "Similarity", "False matches", "False non-matches"], rows),
+      picture,
+    ),
   );
 }
 
 function withInterval(value, interval) {
   if (value == null) return "not measured";
-  const range = interval ? el("span", { class: "soft interval" }, `${interval.map((one) => percent(one).slice(0, -2)).join(" to ")} %`) : null;
+  const range = interval
+    ? el(
+        "span",
+        { class: "soft interval" },
+        `${interval.map((one) => percent(one).slice(0, -2)).join(" to ")} %`,
+      )
+    : null;
   return el("span", {}, percent(value), range);
 }
 
@@ -84,15 +114,28 @@ function others(models, served) {
     "section",
     { class: "card" },
     el("h2", {}, "Other models"),
-    el("p", { class: "soft" }, "A service answers with one model, since templates of two models do not compare. Start it anew for another one:"),
+    el(
+      "p",
+      { class: "soft" },
+      "A service answers with one model, since templates of two models do not compare. Start it anew for another one:",
+    ),
     el("pre", {}, el("code", {}, `facekit models build ${other}\nfacekit serve --model ${other}`)),
-    el("ul", { class: "people" }, embedding.map((model) => row(model, model.name === served))),
+    el(
+      "ul",
+      { class: "people" },
+      embedding.map((model) => row(model, model.name === served)),
+    ),
   );
 }
 
-function row({ name, summary, license, match_rate: found, embedding_time: time, stored_variants: files }, isServed) {
+function row(
+  { name, summary, license, match_rate: found, embedding_time: time, stored_variants: files },
+  isServed,
+) {
   const facts = [
-    found ? `Finds ${percent(found.tar)} of pairs of one person at a false match rate of ${rate(found.fmr)}` : "No rates measured",
+    found
+      ? `Finds ${percent(found.tar)} of pairs of one person at a false match rate of ${rate(found.fmr)}`
+      : "No rates measured",
     time ? `${Math.round(time.median_ms)} ms a face` : null,
     files.length ? `here: ${files.join(", ")}` : "not built here",
   ];
@@ -114,6 +157,19 @@ function table(heads, rows) {
   return el(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${heads[0]}` },
-    el("table", {}, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)),
+    el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          heads.map((head) => el("th", { scope: "col" }, head)),
+        ),
+      ),
+      el("tbody", {}, rows),
+    ),
   );
 }

@@ -6,7 +6,7 @@ import { View } from "./view.js";
 import { count } from "./words.js";
 
 export class Pane {
-  // `look` asks the service about a photo and returns {faces, labels}; `onchange` is called when the
+  // `look` asks the service about a photo and returns {faces, labels, answer}; `onchange` is called when the
   // photo or the chosen face has changed.
   constructor({ title, look, onchange }) {
     this.look = look;
@@ -18,8 +18,16 @@ export class Pane {
       prompt: "Drop or paste a photo, or click to choose",
       onfiles: ([file]) => this.take(file),
     });
-    this.choosing = button("Change", () => this.picker.input.click(), { class: "small", "aria-label": `${title}: choose another`, hidden: true });
-    this.clearing = button("Clear", () => this.clear(), { class: "small", "aria-label": `${title}: clear`, hidden: true });
+    this.choosing = button("Change", () => this.picker.input.click(), {
+      class: "small",
+      "aria-label": `${title}: choose another`,
+      hidden: true,
+    });
+    this.clearing = button("Clear", () => this.clear(), {
+      class: "small",
+      "aria-label": `${title}: clear`,
+      hidden: true,
+    });
     this.name = el("bdi", { class: "name" });
     this.note = el("span", { class: "soft", role: "status" });
     this.caption = el("p", { class: "caption", hidden: true }, this.name, this.note);
@@ -27,7 +35,15 @@ export class Pane {
     this.node = el(
       "section",
       { class: "card pane", "aria-label": title },
-      el("div", { class: "row" }, el("h2", {}, title), el("span", { class: "fill" }), this.picker.camera, this.choosing, this.clearing),
+      el(
+        "div",
+        { class: "row" },
+        el("h2", {}, title),
+        el("span", { class: "fill" }),
+        this.picker.camera,
+        this.choosing,
+        this.clearing,
+      ),
       el("div", { class: "stage" }, this.picker.node, this.view.node),
       this.caption,
       this.problem,
@@ -66,7 +82,9 @@ export class Pane {
     this.name.textContent = file.name;
     this.note.textContent = "Looking for faces\u2026";
     this.onchange(this);
-    this.picker.node.hidden = await this.view.show(file);
+    const isDrawn = await this.view.show(file);
+    if (file !== this.file) return;
+    this.picker.node.hidden = isDrawn;
     try {
       const found = await this.look(file);
       if (file === this.file) this.found(found);
@@ -75,7 +93,8 @@ export class Pane {
     }
   }
 
-  found({ faces, labels = [] }) {
+  found({ faces, labels = [], answer = null }) {
+    this.answer = answer;
     this.faces = faces;
     this.labels = labels;
     this.chosen = largest(faces);

@@ -26,7 +26,13 @@ export class People {
           el(
             "section",
             { class: "card", "aria-label": "Known people" },
-            el("div", { class: "row" }, el("h2", {}, "Known people"), el("span", { class: "fill" }), this.count),
+            el(
+              "div",
+              { class: "row" },
+              el("h2", {}, "Known people"),
+              el("span", { class: "fill" }),
+              this.count,
+            ),
             this.status,
             this.list,
           ),
@@ -55,8 +61,18 @@ export class People {
     return el(
       "li",
       {},
-      el("div", { class: "fill" }, el("bdi", { class: "name" }, name), el("span", { class: "soft" }, `${count(templates, "photo")}, since ${day(since)}`)),
-      this.people.length > 1 ? button("Merge\u2026", () => this.merge(person), { class: "small", "aria-label": `Merge ${name} with another person` }) : null,
+      el(
+        "div",
+        { class: "fill" },
+        el("bdi", { class: "name" }, name),
+        el("span", { class: "soft" }, `${count(templates, "photo")}, since ${day(since)}`),
+      ),
+      this.people.length > 1
+        ? button("Merge\u2026", () => this.merge(person), {
+            class: "small",
+            "aria-label": `Merge ${name} with another person`,
+          })
+        : null,
       button("Remove\u2026", () => this.remove(person), { class: "small", "aria-label": `Remove ${name}` }),
     );
   }
@@ -69,10 +85,19 @@ export class People {
     const choice = el(
       "select",
       { id: "other" },
-      this.people.filter((one) => one.name !== name).map((one) => el("option", { value: one.name }, one.name)),
+      this.people
+        .filter((one) => one.name !== name)
+        .map((one) => el("option", { value: one.name }, one.name)),
     );
-    const text = el("p", {}, "Everything of the person below becomes ", el("bdi", {}, name), "\u2019s. Merging can be undone.");
-    const answer = await ask("Merge two people", el("div", {}, text, el("label", { for: "other" }, "Is the same person as ", el("bdi", {}, name)), choice), [
+    const label = el("label", { for: "other" }, "Who is the same person as ", el("bdi", {}, name), "?");
+    const note = el(
+      "p",
+      { class: "soft" },
+      "That name goes away, and its photos become ",
+      el("bdi", {}, name),
+      "\u2019s. This can be undone.",
+    );
+    const answer = await ask("Merge two people", el("div", { class: "fields" }, label, choice, note), [
       el("button", { value: "" }, "Cancel"),
       el("button", { value: "merge", class: "primary" }, "Merge"),
     ]);
@@ -83,21 +108,34 @@ export class People {
       " is now a part of ",
       el("bdi", {}, name),
       ". ",
-      button("Undo", () => this.changed("people/unmerge", { name, other }, () => [el("bdi", {}, other), " is a person of their own again."]), { class: "small" }),
+      button(
+        "Undo",
+        () =>
+          this.changed("people/unmerge", { name, other }, () => [
+            el("bdi", {}, other),
+            " is a person of their own again.",
+          ]),
+        { class: "small" },
+      ),
     ]);
   }
 
   // Asked twice, since nothing brings the person back.
   async remove({ name, template_count: templates }) {
-    const first = await ask("Remove a person?", el("p", {}, el("bdi", {}, name), ` with ${count(templates, "photo")} will no longer be known.`), [
-      el("button", { value: "" }, "Keep"),
-      el("button", { value: "remove" }, "Remove"),
-    ]);
+    const first = await ask(
+      "Remove a person?",
+      el("p", {}, el("bdi", {}, name), ` with ${count(templates, "photo")} will no longer be known.`),
+      [el("button", { value: "" }, "Keep"), el("button", { value: "remove" }, "Remove")],
+    );
     if (first !== "remove") return;
-    const second = await ask("Remove for good?", el("p", {}, "This cannot be undone: to know ", el("bdi", {}, name), " again, photos are needed."), [
-      el("button", { value: "" }, "Keep"),
-      el("button", { value: "remove", class: "danger" }, "Remove for good"),
-    ]);
+    const second = await ask(
+      "Remove for good?",
+      el("p", {}, "This cannot be undone: to know ", el("bdi", {}, name), " again, photos are needed."),
+      [
+        el("button", { value: "" }, "Keep"),
+        el("button", { value: "remove", class: "danger" }, "Remove for good"),
+      ],
+    );
     if (second !== "remove") return;
     await this.changed("people/remove", { name }, () => [el("bdi", {}, name), " was removed."]);
   }

@@ -22,9 +22,18 @@ export class Picker {
         this.input.value = "";
       },
     });
-    this.prompt = el("label", { class: "prompt" }, this.input, el("span", { class: "plus", "aria-hidden": "true" }, "+"), el("span", {}, prompt));
+    this.prompt = el(
+      "label",
+      { class: "prompt" },
+      this.input,
+      el("span", { class: "plus", "aria-hidden": "true" }, "+"),
+      el("span", {}, prompt),
+    );
     this.camera = hasCamera()
-      ? button("Camera", () => this.takeByCamera(), { class: "small", "aria-label": `${label}: take it by the camera` })
+      ? button("Camera", () => this.takeByCamera(), {
+          class: "small",
+          "aria-label": `${label}: take it by the camera`,
+        })
       : null;
     this.node = el("div", { class: "picker" }, this.prompt);
     listenForDrops(this);

@@ -18,35 +18,61 @@ export class Who {
   }
 
   async look(file) {
-    this.answer = await upload("identify", { photos: [file], face: "all" });
-    const [{ faces }] = this.answer.photos;
-    this.found = faces;
-    return { faces: faces.map(({ face }) => face), labels: faces.map(({ known, name }) => (known ? name : "unknown")) };
+    const answer = await upload("identify", { photos: [file], face: "all" });
+    const [{ faces }] = answer.photos;
+    const labels = faces.map(({ known, name }) => (known ? name : "unknown"));
+    return { faces: faces.map(({ face }) => face), labels, answer };
   }
 
   show() {
-    if (!this.pane.isReady) return this.result.replaceChildren();
-    const { known, name, candidates } = this.found[this.pane.chosen];
-    const cut = this.answer.threshold_similarity;
+    if (!this.pane.isReady) {
+      this.result.replaceChildren();
+      return;
+    }
+    const { answer, chosen } = this.pane;
+    const { known, name, candidates } = answer.photos[0].faces[chosen];
+    const cut = answer.threshold_similarity;
     this.result.replaceChildren(
-      el("p", { class: known ? "verdict-line match" : "verdict-line" }, known ? el("bdi", {}, name) : "Nobody who is known"),
-      el("p", { class: "soft" }, this.sentence(cut)),
-      el("ol", { class: "candidates", "aria-label": "The most similar people" }, candidates.map((one) => candidate(one, cut))),
+      el(
+        "p",
+        { class: known ? "verdict-line match" : "verdict-line" },
+        known ? el("bdi", {}, name) : "Nobody who is known",
+      ),
+      el("p", { class: "soft" }, sentence(answer)),
+      el(
+        "ol",
+        { class: "candidates", "aria-label": "The most similar people" },
+        candidates.map((one) => candidate(one, cut)),
+      ),
     );
-    return undefined;
-  }
-
-  sentence(cut) {
-    const { predicted_fpir_at_most: fpir, fmr_at_most: fmr, people_count: people } = this.answer;
-    const start = `The cut is ${score(cut)}, among ${count(people, "person", "people")}.`;
-    if (fpir != null) return `${start} Of faces of strangers at most ${percent(fpir)} are taken for somebody.`;
-    if (fmr != null) return `${start} The false match rate of one comparison is at most ${rate(fmr)}.`;
-    return `${start} The card states no false match rate for it.`;
   }
 }
 
+function sentence(answer) {
+  const {
+    threshold_similarity: cut,
+    predicted_fpir_at_most: fpir,
+    fmr_at_most: fmr,
+    people_count: people,
+  } = answer;
+  const start = `The cut is ${score(cut)}, among ${count(people, "person", "people")}.`;
+  if (fpir != null) return `${start} Of faces of strangers at most ${percent(fpir)} are taken for somebody.`;
+  if (fmr != null) return `${start} The false match rate of one comparison is at most ${rate(fmr)}.`;
+  return `${start} The card states no false match rate for it.`;
+}
+
 function candidate({ name, similarity }, cut) {
-  const meter = el("span", { class: "meter", "aria-hidden": "true" }, el("span", { class: similarity >= cut ? "match" : "" }));
+  const meter = el(
+    "span",
+    { class: "meter", "aria-hidden": "true" },
+    el("span", { class: similarity >= cut ? "match" : "" }),
+  );
   meter.firstChild.style.width = `${Math.max(similarity, 0) * 100}%`;
-  return el("li", {}, el("bdi", { class: "name" }, name), meter, el("span", { class: "figure" }, score(similarity)));
+  return el(
+    "li",
+    {},
+    el("bdi", { class: "name" }, name),
+    meter,
+    el("span", { class: "figure" }, score(similarity)),
+  );
 }
