@@ -35,6 +35,7 @@ VERBS = {
     "export": ["export"],
     "benchmark": ["benchmark"],
     "watch": ["watch"],
+    "serve": ["load"],
     "serve-stdin": ["load"],
     "inspect": ["inspect"],
     "compile": ["compile"],

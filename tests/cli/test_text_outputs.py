@@ -199,7 +199,7 @@ NO_TABLE = frozenset(
         *("gallery rekey", "gallery recenter", "gallery export", "gallery import"),
         *("models fetch", "models build", "models import", "models remove", "models export"),
         "models key",
-        *("models card", "serve-stdin", "watch"),
+        *("models card", "serve", "serve-stdin", "watch"),
     )
 )
 """Whose output is a sentence, a path a line, or for programs."""

@@ -186,14 +186,15 @@ def _try_inputs(
         is_accepted, answer = attempt(use, sound, folder)
         if not (is_accepted or door.are_parts):
             raise AssertionError(f"A seed {sound.suffix} is refused: {answer}")
-    accepted, before = 0, _peak_bytes()
+    accepted, before, in_forks_before = 0, _peak_bytes(), forks.most_taken_bytes()
     for number in range(1, inputs + 1):
         spoilt = source.next()
         shared[_HEAD.size : _HEAD.size + len(spoilt.content)] = spoilt.content
         head = (number, accepted, time.monotonic(), len(spoilt.content), spoilt.suffix.encode())
         _HEAD.pack_into(shared, 0, *head)
         is_accepted, answer, harm = tried(use, spoilt, folder)
-        is_large = _peak_bytes() - before > 2 * door.most_bytes
+        taken_bytes = max(_peak_bytes() - before, forks.most_taken_bytes() - in_forks_before)
+        is_large = taken_bytes > 2 * door.most_bytes
         if is_large:
             harm = f"took more than twice {door.most_bytes / 1e6:.0f} MB of memory"
         if harm:
@@ -221,8 +222,8 @@ def tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process, or a fork in which it tries files, has ever taken."""
-    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, forks.peak_bytes())
+    """The most memory that this process has ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _kind_of(error: BaseException) -> str:
