@@ -150,6 +150,8 @@ def test_a_photo_is_taken_by_the_camera(seen: Visit) -> None:
 def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path) -> None:
     seen.tab("Known people")
     seen.region("Known people").get_by_text("Nobody yet").wait_for()
+    seen.choose("Who is it?", photos / "biden.jpg")
+    seen.region("Who is it?").get_by_text("so that nobody can be named").wait_for()
     seen.enroll("Barack", photos / "obama.jpg", photos / "gray.png")
     outcome = seen.region("Enroll").get_by_role("status")
     assert "1 photo added, 1 not used" in outcome.inner_text()

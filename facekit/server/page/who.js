@@ -55,6 +55,7 @@ function sentence(answer) {
     fmr_at_most: fmr,
     people_count: people,
   } = answer;
+  if (!people) return "Nobody is enrolled yet, so that nobody can be named.";
   const start = `The cut is ${score(cut)}, among ${count(people, "person", "people")}.`;
   if (fpir != null) return `${start} Of faces of strangers at most ${percent(fpir)} are taken for somebody.`;
   if (fmr != null) return `${start} The false match rate of one comparison is at most ${rate(fmr)}.`;
