@@ -30,7 +30,7 @@ PAGE_FILES = {
     f"/{'' if path.name == 'index.html' else path.name}": path for path in sorted(PAGE.glob("*.*"))
 }
 """The files of the page by their paths; index.html is at /."""
-OPEN_PATHS = frozenset(("/healthz", "/readyz", *PAGE_FILES))
+OPEN_PATHS = frozenset(("/healthz", "/readyz", "/docs", "/openapi.json", *PAGE_FILES))
 """Paths that need no token: they hold nothing of anybody."""
 _TYPES = {
     ".html": "text/html",

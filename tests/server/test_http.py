@@ -354,7 +354,8 @@ def test_a_token_is_needed_and_nothing_is_changed_where_it_may_only_be_read(
             answer = service.ask("GET", "/model", headers=wrong)
             refused(answer, 401, 2, "token")
             assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert service.get("/healthz").status == 200
+        for path in ("/healthz", "/docs", "/openapi.json"):  # nothing of anybody
+            assert service.get(path).status == 200
         assert service.ask("GET", "/model", headers={**right, "Host": "door.example"}).status == 200
 
         def post(path: str, **members: Any) -> Answer:
