@@ -25,7 +25,7 @@ install onnxruntime onnxruntime onnx
 install openvino openvino
 install mtcnn 'mtcnn==1.0.0' 'tensorflow>=2.19' joblib lz4
 # deepface imports werkzeug and does not ask for it.
-install deepface deepface tf-keras werkzeug
+install deepface 'deepface[api]' tf-keras werkzeug
 # facenet-pytorch asks for an old PyTorch and NumPy; it runs with new ones.
 install facenet-pytorch "${TORCH:-torch}" torchvision pillow requests tqdm ninja setuptools &&
   install facenet-pytorch --no-deps facenet-pytorch

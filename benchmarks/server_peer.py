@@ -100,14 +100,18 @@ def deepface(peers: Path, engine: str) -> Iterator[int]:
     with subprocess.Popen(command, env=environment, stdout=-3, stderr=-3) as process:
         try:
             end = time.monotonic() + _LONGEST_START_S
-            while time.monotonic() < end and process.poll() is None:
-                with socket.socket() as tried:
-                    if tried.connect_ex(("127.0.0.1", port)) == 0:
-                        break
+            while not _is_open(port):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise SystemExit("deepface's server has not started: see install_peers.sh")
                 time.sleep(0.2)
             yield port
         finally:
             process.kill()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":
