@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -215,7 +214,8 @@ def fit(copies: Copies, options: argparse.Namespace) -> dict[str, Any]:
     slope, offset = float(logistic.coef_[0, 0]), float(logistic.intercept_[0])
     linear, square = np.split(ridge.coef_ * slope, 2)
     stored = {
-        "made_by": f"python {shlex.join(['benchmarks/quality.py', *sys.argv[1:]])}",
+        "made_by": "python benchmarks/quality.py fit --data LFW --work DIR "
+        f"--model {options.model} --detector {options.detector} --copies {options.copies} --photos {options.photos}",
         "photos": len(own),
         "degraded_copies": int(is_degraded.sum()),
         "offset": round(offset + slope * float(ridge.intercept_), 5),

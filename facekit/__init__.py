@@ -25,6 +25,7 @@ from facekit.enums import (
     PersonRule,
     Precision,
     Profile,
+    QualityGate,
     ResizeFilter,
     Runtime,
     VectorType,
@@ -39,6 +40,7 @@ from facekit.errors import (
     ImageError,
     ImageTooLargeError,
     InputError,
+    LowQualityError,
     MissingExtraError,
     ModelBuildError,
     ModelError,
@@ -81,12 +83,14 @@ if TYPE_CHECKING:
         embed,
         embed_to_file,
         load,
+        quality,
         track,
         verify,
         verify_pairs,
     )
     from facekit.api.watch import watch
     from facekit.face.detector import DetectorOptions
+    from facekit.face.quality import FaceQuality
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
     from facekit.photo.decode import Picture
@@ -125,6 +129,7 @@ __all__ = [
     "Face",
     "FaceError",
     "FacePolicy",
+    "FaceQuality",
     "FacekitError",
     "FetchError",
     "Flip",
@@ -134,6 +139,7 @@ __all__ = [
     "ImageTooLargeError",
     "InputError",
     "LocatedPicture",
+    "LowQualityError",
     "Metric",
     "MissingExtraError",
     "ModelBuildError",
@@ -154,6 +160,7 @@ __all__ = [
     "PipelineRequest",
     "Precision",
     "Profile",
+    "QualityGate",
     "Reporter",
     "ResizeFilter",
     "Runtime",
@@ -185,6 +192,7 @@ __all__ = [
     "list_configs",
     "load",
     "models",
+    "quality",
     "quantize",
     "selftest",
     "show_config",
@@ -205,6 +213,7 @@ _HOMES = {
     "DetectorOptions": "facekit.face.detector.DetectorOptions",
     "EmbeddedPicture": "facekit.pipeline.records.EmbeddedPicture",
     "Face": "facekit.types.Face",
+    "FaceQuality": "facekit.face.quality.FaceQuality",
     "Gallery": "facekit.api.people.Gallery",
     "ImageLimits": "facekit.photo.limits.ImageLimits",
     "LocatedPicture": "facekit.pipeline.records.LocatedPicture",
@@ -240,6 +249,7 @@ _HOMES = {
     "inspect": "facekit.api.files.inspect_model",
     "list_configs": "facekit.api.files.list_configs",
     "load": "facekit.api.photos.load",
+    "quality": "facekit.api.photos.quality",
     "quantize": "facekit.api.files.quantize",
     "selftest": "facekit.api.files.selftest",
     "show_config": "facekit.api.files.show_config",

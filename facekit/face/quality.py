@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from facekit.enums import QualityGate
 from facekit.errors import LowQualityError, UsageError
 from facekit.face.measures import Measures, measures
 from facekit.face.quality_fit import unified_score
@@ -66,6 +67,15 @@ class FaceQuality:
     def to_dict(self) -> dict[str, Any]:
         """Returns all numbers by name, rounded to two decimals."""
         return {name: round(float(getattr(self, name)), 2) for name in self.__slots__}
+
+
+LEAST_SCORES: Mapping[QualityGate, float | None] = {
+    QualityGate.STRICT: 90.0,
+    QualityGate.STANDARD: 50.0,
+    QualityGate.OFF: None,
+}
+"""The least unified score of a face that is enrolled.  Below 50 it would be missed later more often
+than found; from 90 on it is missed once in ten times at the most."""
 
 
 def rate_faces(photo: UInt8Array, faces: Sequence[Face]) -> tuple[FaceQuality, ...]:

@@ -145,6 +145,12 @@ class Verification:
         return self.a.origins[row], self.b.origins[column]
 
     @property
+    def deciding(self) -> tuple[tuple[EmbeddedPicture, int], tuple[EmbeddedPicture, int]]:
+        """Both photos, each with the index of its face that decides."""
+        row, column = self.best_pair
+        return (self.a, row), (self.b, column)
+
+    @property
     def measured_by(self) -> MeasuredBy | None:
         """Who measured the threshold, error rate and probability; None if the card gave none."""
         return self.threshold.measured_by or self.meaning.measured_by
@@ -169,7 +175,7 @@ class Verification:
 
         Deviations: numbers are not rounded to two decimals, and `model` contains the variant.
         """
-        pictures = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
+        pictures = dict(zip(("img1", "img2"), self.deciding, strict=True))
         faces = {key: _rated_face(picture, index) for key, (picture, index) in pictures.items()}
         origins = dict(zip(pictures, self.matched, strict=True))
         probability = self.meaning.probability

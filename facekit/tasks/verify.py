@@ -38,7 +38,7 @@ def verify(
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     result = pipeline.verify(a, b, threshold=pipeline.threshold(threshold), metric=threshold.metric)
-    for picture, index in zip((result.a, result.b), result.best_pair, strict=True):
+    for picture, index in result.deciding:
         require_quality(picture.qualities[index], min_quality, name=picture.name)
     if plot is not None:
         from facekit.tasks.verification_plot import plot_verification
