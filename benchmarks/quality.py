@@ -215,7 +215,8 @@ def fit(copies: Copies, options: argparse.Namespace) -> dict[str, Any]:
     linear, square = np.split(ridge.coef_ * slope, 2)
     stored = {
         "made_by": "python benchmarks/quality.py fit --data LFW --work DIR "
-        f"--model {options.model} --detector {options.detector} --copies {options.copies} --photos {options.photos}",
+        f"--model {options.model} --detector {options.detector} "
+        f"--copies {options.copies} --photos {options.photos}",
         "photos": len(own),
         "degraded_copies": int(is_degraded.sum()),
         "offset": round(offset + slope * float(ridge.intercept_), 5),

@@ -64,7 +64,9 @@ class Measures:
     blocks: float
     """How much larger steps are at every eighth pixel than elsewhere; 0 for no difference."""
     dark_share: float
+    """Share of the pixels with gray levels 0 to 25."""
     light_share: float
+    """Share of the pixels with gray levels 247 to 255."""
     mean: float
     """Of the gray levels, 0..255; `deviation` is their standard deviation."""
     deviation: float
@@ -80,7 +82,9 @@ class Measures:
     nose_contrast: float
     mouth_contrast: float
     inside_share: float
+    """Share of the box inside the photo."""
     score: float
+    """The detector's."""
 
     @property
     def sharpness(self) -> float:
@@ -274,4 +278,6 @@ def _share_inside(face: Face, shape: tuple[int, ...]) -> float:
     x1, y1, x2, y2 = face.box_xyxy.tolist()
     width = min(x2, shape[1]) - max(x1, 0.0)
     height = min(y2, shape[0]) - max(y1, 0.0)
-    return max(width, 0.0) * max(height, 0.0) / face.area_px if face.area_px else 0.0
+    if not face.area_px:
+        return 0.0
+    return min(max(width, 0.0) * max(height, 0.0) / face.area_px, 1.0)

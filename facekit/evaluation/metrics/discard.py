@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ class DiscardPoint:
     @property
     def fnmr(self) -> float:
         return self.false_non_matches / self.n_genuine
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "fnmr": self.fnmr}
 
 
 def error_versus_discard(
