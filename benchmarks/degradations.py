@@ -107,7 +107,7 @@ def _cover(photo: UInt8Array, severity: float, random: np.random.Generator) -> U
     high = (middle * (width, height) + sides / 2).astype(int)
     covered = photo.copy()
     covered[low[1] : high[1], low[0] : high[0]] = random.integers(0, 256, 3)
-    return covered
+    return np.asarray(covered, np.uint8)
 
 
 WAYS: dict[str, Degrade] = {
@@ -126,4 +126,4 @@ WAYS: dict[str, Degrade] = {
 
 
 def _levels(values: NDArray[np.floating]) -> UInt8Array:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

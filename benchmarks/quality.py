@@ -117,7 +117,8 @@ def embedded(protocol: Protocol, options: argparse.Namespace) -> Copies:
     size = pipeline.model.card.output_size
     for number, (person, path, copy) in enumerate(missing, 1):
         pixels, way = degraded(load_picture(photos_dir / path).pixels, path, copy, seed=SEED)
-        box, marks, score, vector = np.zeros(4), np.zeros((5, 2)), 0.0, np.zeros(size)
+        nothing = (np.zeros(shape, np.float32) for shape in (4, (5, 2), size))
+        (box, marks, vector), score = nothing, 0.0
         is_found = False
         try:
             (located,) = pipeline.locate([pixels])
@@ -133,8 +134,10 @@ def embedded(protocol: Protocol, options: argparse.Namespace) -> Copies:
         rows[path, copy] = dict(zip(columns, values, strict=True))
         if number % _SAVE_EVERY == 0 or number == len(missing):
             print(f"{number} of {len(missing)}", file=sys.stderr)
-            np.savez(file, **{name: np.array([row[name] for row in rows.values()])
-                              for name in columns})  # fmt: skip
+            kept: dict[str, Any] = {
+                name: np.array([row[name] for row in rows.values()]) for name in columns
+            }
+            np.savez(file, **kept)
     return joined([rows[path, copy] for _, path, copy in wanted], photos_dir)
 
 
