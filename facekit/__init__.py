@@ -50,6 +50,7 @@ from facekit.errors import (
     NoOperatingPointError,
     PackageError,
     PairListError,
+    ServiceError,
     StorageError,
     UsageError,
 )
@@ -164,6 +165,7 @@ __all__ = [
     "Reporter",
     "ResizeFilter",
     "Runtime",
+    "ServiceError",
     "StorageError",
     "TemplateSpace",
     "Threshold",

@@ -14,7 +14,7 @@ from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageEr
 from facekit.face.quality import LEAST_SCORES, require_quality
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template, checked_name, now_utc
-from facekit.photo.reading import read_bytes
+from facekit.photo.reading import EncodedSource, read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -113,7 +113,7 @@ def enroll_person(
     gallery: Gallery,
     pipeline: Pipeline,
     name: str,
-    photos: Sequence[str],
+    photos: Sequence[EncodedSource],
     *,
     quality: QualityGate = QualityGate.STANDARD,
 ) -> Enrolment:
@@ -184,12 +184,13 @@ def _template(embedded: EmbeddedPicture, least: float | None) -> Template:
     )
 
 
-def _sha256(photo: str) -> str:
-    """Returns the SHA-256 that Picture.sha256 has for this file.
+def _sha256(photo: EncodedSource) -> str:
+    """Returns the SHA-256 that Picture.sha256 has for this photo.
 
-    Returns "" if the file cannot be read, because embedding the file then reports the reason.
+    Returns "" if it cannot be read, because embedding it then reports the reason.
     """
     try:
-        return hashlib.sha256(read_bytes(Path(photo))).hexdigest()
+        source = Path(photo) if isinstance(photo, str) else photo
+        return hashlib.sha256(read_bytes(source)).hexdigest()
     except ImageError:
         return ""
