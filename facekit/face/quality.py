@@ -26,7 +26,8 @@ class FaceQuality:
 
     unified_score: float
     """The probability, in percent, that the face matches a good photo of the same person at FMR
-    1e-3, as fitted on degraded copies of photos; see facekit/face/quality_fit.py."""
+    1e-3, as fitted with the model sface on degraded photos; less robust models match more rarely.
+    See facekit/face/quality_fit.py."""
     inter_eye_distance: float
     """50 at 70 pixels between the eyes, 82 at 100, 18 at 40."""
     head_pose_yaw: float
@@ -75,7 +76,7 @@ LEAST_SCORES: Mapping[QualityGate, float | None] = {
     QualityGate.OFF: None,
 }
 """The least unified score of a face that is enrolled.  Below 50 it would be missed later more often
-than found; from 90 on it is missed once in ten times at the most."""
+than found; from 90 on it is missed once in ten times at the most (with sface)."""
 
 
 def rate_faces(photo: UInt8Array, faces: Sequence[Face]) -> tuple[FaceQuality, ...]:
