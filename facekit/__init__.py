@@ -25,6 +25,7 @@ from facekit.enums import (
     PersonRule,
     Precision,
     Profile,
+    QualityGate,
     ResizeFilter,
     Runtime,
     VectorType,
@@ -39,6 +40,7 @@ from facekit.errors import (
     ImageError,
     ImageTooLargeError,
     InputError,
+    LowQualityError,
     MissingExtraError,
     ModelBuildError,
     ModelError,
@@ -82,12 +84,14 @@ if TYPE_CHECKING:
         embed,
         embed_to_file,
         load,
+        quality,
         track,
         verify,
         verify_pairs,
     )
     from facekit.api.watch import watch
     from facekit.face.detector import DetectorOptions
+    from facekit.face.quality import FaceQuality
     from facekit.gallery.identify import OpenSetChoice, OpenSetThreshold
     from facekit.model.card import Card
     from facekit.photo.decode import Picture
@@ -126,6 +130,7 @@ __all__ = [
     "Face",
     "FaceError",
     "FacePolicy",
+    "FaceQuality",
     "FacekitError",
     "FetchError",
     "Flip",
@@ -135,6 +140,7 @@ __all__ = [
     "ImageTooLargeError",
     "InputError",
     "LocatedPicture",
+    "LowQualityError",
     "Metric",
     "MissingExtraError",
     "ModelBuildError",
@@ -155,6 +161,7 @@ __all__ = [
     "PipelineRequest",
     "Precision",
     "Profile",
+    "QualityGate",
     "Reporter",
     "ResizeFilter",
     "Runtime",
@@ -187,6 +194,7 @@ __all__ = [
     "list_configs",
     "load",
     "models",
+    "quality",
     "quantize",
     "selftest",
     "show_config",
@@ -207,6 +215,7 @@ _HOMES = {
     "DetectorOptions": "facekit.face.detector.DetectorOptions",
     "EmbeddedPicture": "facekit.pipeline.records.EmbeddedPicture",
     "Face": "facekit.types.Face",
+    "FaceQuality": "facekit.face.quality.FaceQuality",
     "Gallery": "facekit.api.people.Gallery",
     "ImageLimits": "facekit.photo.limits.ImageLimits",
     "LocatedPicture": "facekit.pipeline.records.LocatedPicture",
@@ -242,6 +251,7 @@ _HOMES = {
     "inspect": "facekit.api.files.inspect_model",
     "list_configs": "facekit.api.files.list_configs",
     "load": "facekit.api.photos.load",
+    "quality": "facekit.api.photos.quality",
     "quantize": "facekit.api.files.quantize",
     "selftest": "facekit.api.files.selftest",
     "show_config": "facekit.api.files.show_config",

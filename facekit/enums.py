@@ -38,6 +38,14 @@ class FacePolicy(str, Enum):
     ERROR = "error"
 
 
+class QualityGate(str, Enum):
+    """Which photos are good enough to be enrolled."""
+
+    STRICT = "strict"
+    STANDARD = "standard"
+    OFF = "off"
+
+
 class Rotate(str, Enum):
     """Whether faces are also looked for on the photo turned by 90, 180 and 270 degrees."""
 

@@ -90,6 +90,10 @@ class AmbiguousFaceError(FaceError):
     pass
 
 
+class LowQualityError(FaceError):
+    """A face is too poor for what was asked."""
+
+
 class InputError(FacekitError):
     exit_code = 4
 

@@ -33,6 +33,7 @@ OF_THE_DEFAULT_MODEL = {
     ("selftest",): "",
 }
 OF_ANOTHER = {
+    ("quality",): "a.jpg",
     ("quantize",): "facenet512-casia -o out",
     ("models", "build"): "facenet512-casia",
     ("models", "fetch"): "facenet512-casia",

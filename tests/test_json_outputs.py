@@ -177,6 +177,18 @@ def test_detect(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+def test_quality() -> None:
+    payload = told("quality", OBAMA, MISSING, code=4)
+    require_schema("quality", payload)
+    ((quality,),) = facekit.quality([OBAMA])
+    (photo,) = payload["photos"]
+    assert photo["faces"][0]["quality"] == quality.to_dict()
+    assert (photo["passed"], payload["min_quality"]) == (None, None)
+    require_schema("quality", poor := told("quality", OBAMA, "--min-quality", "100", code=1))
+    assert (poor["photos"][0]["passed"], poor["min_quality"]) == (False, 100)
+
+
+@pytest.mark.model
 def test_embed(tmp_path: Path) -> None:
     output = tmp_path / "out.npz"
     for photos, code in (([OBAMA], 0), ([OBAMA, MISSING], 4)):

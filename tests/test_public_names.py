@@ -19,6 +19,7 @@ from facekit.cli import COMMANDS
 VERBS = {
     "verify": ["verify", "verify_pairs"],
     "detect": ["detect"],
+    "quality": ["quality"],
     "embed": ["embed", "embed_to_file"],
     "compare": ["compare"],
     "enroll": ["Gallery.enroll", "Gallery.enroll_folder"],
@@ -87,6 +88,7 @@ RECORDS = [
     "DetectorOptions",
     "EmbeddedPicture",
     "Face",
+    "FaceQuality",
     "Gallery",
     "ImageLimits",
     "LocatedPicture",

@@ -12,7 +12,7 @@ from facekit.api.arguments import (
     pipeline_request,
     threshold_choice,
 )
-from facekit.enums import FacePolicy, Metric, PersonRule, VectorType
+from facekit.enums import FacePolicy, Metric, PersonRule, QualityGate, VectorType
 from facekit.gallery.identify import OpenSetChoice
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks import enroll as enroll_task
@@ -85,26 +85,43 @@ class Gallery:
         )
 
     def enroll(
-        self, name: str, photos: Iterable[str | Path], *, reporter: Reporter = SILENT
+        self,
+        name: str,
+        photos: Iterable[str | Path],
+        *,
+        quality: QualityGate | str = QualityGate.STANDARD,
+        reporter: Reporter = SILENT,
     ) -> Enrolled:
         """Enrolls a person from photos, in one transaction.
 
         A missing gallery is made.  A photo that the person already has is skipped; a photo that
-        cannot be used is a failure of the record.  Raises UsageError for an invalid name, and
-        ModelMismatchError for another template space.
+        cannot be used, or whose face is poorer than `quality` asks ("strict", "standard" or "off"),
+        is a failure of the record.  Raises UsageError for an invalid name, and ModelMismatchError
+        for another template space.
         """
         return enroll_task.enroll(
             name,
             names(photos),
+            quality=choice(QualityGate, quality, "quality"),
             location=self._location,
             request=self._request,
             reporter=reporter,
         )
 
-    def enroll_folder(self, folder: str | Path, *, reporter: Reporter = SILENT) -> Enrolled:
-        """Enrolls everybody of `folder`, which contains a folder named after each person."""
+    def enroll_folder(
+        self,
+        folder: str | Path,
+        *,
+        quality: QualityGate | str = QualityGate.STANDARD,
+        reporter: Reporter = SILENT,
+    ) -> Enrolled:
+        """Enrolls everybody of `folder`, which contains a folder named after each person.
+
+        `quality`: as in `enroll`.
+        """
         return enroll_task.enroll(
             data=Path(folder),
+            quality=choice(QualityGate, quality, "quality"),
             location=self._location,
             request=self._request,
             reporter=reporter,

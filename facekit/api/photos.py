@@ -28,6 +28,7 @@ from facekit.api.arguments import (
 )
 from facekit.enums import ClusterMethod, FacePolicy, Metric
 from facekit.face.detector import DetectorOptions
+from facekit.face.quality import FaceQuality
 from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
 from facekit.photo.reading import PictureSource
 from facekit.pipeline.locate import Locator
@@ -103,6 +104,7 @@ def verify(
     metric: Metric | str = Metric.COSINE,
     min_similarity: float | None = None,
     fmr: float | str | None = None,
+    min_quality: float | None = None,
     face: FacePolicy | str | None = None,
     plot: str | Path | None = None,
     force: bool = False,
@@ -113,17 +115,19 @@ def verify(
     `threshold`: largest distance of a match, in `metric`; `min_similarity`: minimum cosine
     similarity of a match, -1..1; `fmr`: the model card's threshold at this false match rate, 0..1,
     or "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
-    input may be the path of an embedding file.  `face`: which face of a photo is used, None means
-    the largest; with "all" the two most similar decide.  `plot`: a .png, .svg or .pdf file for a
+    input may be the path of an embedding file.  `min_quality`: the least unified quality score,
+    0..100, of the two faces that decide.  `face`: which face of a photo is used, None means the
+    largest; with "all" the two most similar decide.  `plot`: a .png, .svg or .pdf file for a
     drawing; `force`: replace an existing file.  `model`: see `load`.  `request`: all other
-    settings.  Raises ImageError, NoFaceError, AmbiguousFaceError, EmbeddingFileError,
-    ModelMissingError, ModelMismatchError, NoOperatingPointError, or UsageError.
+    settings.  Raises ImageError, NoFaceError, AmbiguousFaceError, LowQualityError,
+    EmbeddingFileError, ModelMissingError, ModelMismatchError, NoOperatingPointError, or UsageError.
     """
     return verify_task.verify(
         a,
         b,
         request=pipeline_request(model, face, request),
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
+        min_quality=min_quality,
         plot=optional_path(plot),
         force=force,
     )
@@ -137,6 +141,7 @@ def verify_pairs(
     metric: Metric | str = Metric.COSINE,
     min_similarity: float | None = None,
     fmr: float | str | None = None,
+    min_quality: float | None = None,
     face: FacePolicy | str | None = None,
     request: PipelineRequest | None = None,
     workers: int | None = None,
@@ -147,8 +152,8 @@ def verify_pairs(
     The results come in the order of the pairs.  Each photo is decoded and embedded once.  A photo
     that cannot be used fails only its own pairs, whose `error` states the reason.
     `workers`: number of processes; None chooses it by the number of photos.  `threshold`, `metric`,
-    `min_similarity`, `fmr`: as in `verify`.  Raises PairListError for an invalid list, and the
-    errors of `verify`.
+    `min_similarity`, `fmr`, `min_quality`: as in `verify`.  Raises PairListError for an invalid
+    list, and the errors of `verify`.
     """
     listed_pairs = (
         pairs_task.read_pairs(Path(pairs))
@@ -159,6 +164,7 @@ def verify_pairs(
         listed_pairs,
         request=pipeline_request(model, face, request),
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
+        min_quality=min_quality,
         workers=workers,
         reporter=reporter,
     )
@@ -182,6 +188,23 @@ def detect(
     if detector is not None:
         found = replace(found, detector=os.fspath(detector))
     return Locator(options=found.locate_options).locate(listed(photos))
+
+
+def quality(
+    photos: Sequence[PictureSource],
+    *,
+    face: FacePolicy | str = FacePolicy.ALL,
+    detector: str | Path | None = None,
+    request: PipelineRequest | None = None,
+) -> list[tuple[FaceQuality, ...]]:
+    """Returns how well the faces of each photo can be recognized; see `FaceQuality`.
+
+    `photos`, `face`, `detector`: as in `detect`; the faces come in its order.  Of those, only faces
+    that `face` selects are rated.
+    Raises the errors of `detect`.
+    """
+    found = detect(photos, face=face, detector=detector, request=request)
+    return [located.qualities for located in found]
 
 
 def embed(

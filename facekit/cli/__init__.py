@@ -35,6 +35,7 @@ _HEADINGS = {
         "verify": ("verify:verify", "Decide whether two photos show the same person"),
         "compare": ("compare:compare", "Compare every photo with every other"),
         "detect": ("detect:detect", "Find the faces in photos"),
+        "quality": ("quality:quality", "Rate how well the faces in photos can be recognized"),
         "embed": ("embed:embed", "Write the embeddings of photos to a file"),
     },
     "Known people": {

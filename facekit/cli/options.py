@@ -143,6 +143,16 @@ bundle_option = click.option(
 )
 
 
+def min_quality_option(help_text: str) -> Callable[[AnyCommand], AnyCommand]:
+    """--min-quality: what happens below it, in a sentence."""
+    return click.option(
+        "--min-quality",
+        type=Real(0, 100),
+        metavar="SCORE",
+        help=f"Least unified quality score of a face, 0 to 100. {help_text}",
+    )
+
+
 def embedding_options(command: AnyCommand) -> AnyCommand:
     """All that says how a photo becomes an embedding."""
     for decorate in reversed(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.evaluation.metrics.discard import DiscardPoint
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.pipeline.photos import PhotoFailure
@@ -177,6 +178,8 @@ class ModelResult:
     """None if the list is not scored by folds."""
     throughput: Throughput | None = None
     """None if every embedding came from the cache."""
+    error_versus_discard: tuple[DiscardPoint, ...] = ()
+    """FNMR after discarding by quality; () where quality was not measured."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs; thresholds also as cosine distances."""
@@ -203,6 +206,7 @@ class ModelResult:
                 {**point, "threshold": _distance(point["threshold_similarity"])}
                 for point in plain["all_pairs"]
             ],
+            "error_versus_discard": [point.to_dict() for point in self.error_versus_discard],
             "failed": [failure.to_dict() for failure in self.failures],
         }
 

@@ -10,6 +10,7 @@ from itertools import starmap
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
@@ -27,12 +28,14 @@ from facekit.evaluation.records import (
 )
 from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
 from facekit.evaluation.setups import Centering, Setup
-from facekit.evaluation.summary import compare, summarize
+from facekit.evaluation.summary import compare, summarize, with_discard
 from facekit.model.store import InstalledModel
 from facekit.template.calibration import OperatingPoint
 from facekit.version import __version__
 
 Embed = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], PhotoEmbeddings]
+Rate = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], NDArray[np.float64]]
+"""Returns the unified quality score of each photo, NaN without one."""
 
 _ALL_PAIRS_FMR = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 _INFERENCE = "embed"
@@ -47,9 +50,17 @@ class ReportColumn:
 
 
 def run_evaluation(
-    columns: Sequence[ReportColumn], plan: Plan, embed: Embed, *, all_pairs: bool = False
+    columns: Sequence[ReportColumn],
+    plan: Plan,
+    embed: Embed,
+    *,
+    rate: Rate | None = None,
+    all_pairs: bool = False,
 ) -> EvaluationReport:
     """Evaluates every column; photos are embedded once per model and settings.
+
+    `rate`: measures the photos' quality for the error-versus-discard characteristic; None leaves it
+    out.
 
     Raises InputError if genuine or impostor pairs are missing, or if no photo has an embedding.
     Raises UsageError if `all_pairs` is True and not every pair of the photos can be scored, and
@@ -64,7 +75,12 @@ def run_evaluation(
         key = (column.model.card.file_sha256, column.setup.settings)
         if key not in embedded:
             embedded[key] = embed(column.model, column.setup.settings, paths)
-        results.append(_result(column, plan, embedded[key], all_pairs=all_pairs))
+        result = _result(column, plan, embedded[key], all_pairs=all_pairs)
+        if rate is not None:
+            qualities = rate(column.model, column.setup.settings, paths)
+            names = [photo.path for photo in plan.photos]
+            result = with_discard(result, dict(zip(names, qualities, strict=True)))
+        results.append(result)
     first_of = {column.setup.name: number for number, column in reversed(list(enumerate(columns)))}
     comparisons = [
         (results[first_of[column.setup.name]], result)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import InputError
+from facekit.evaluation.metrics.discard import error_versus_discard
 from facekit.evaluation.metrics.error_rates import (
     Flags,
     auc,
@@ -102,6 +104,31 @@ def summarize(
         val=val,
         throughput=throughput,
     )
+
+
+def with_discard(result: ModelResult, qualities: Mapping[str, float]) -> ModelResult:
+    """Returns the result with its error-versus-discard characteristic.
+
+    `qualities`: by photo, 0..100; NaN for a photo that was not rated.  Pairs without a score or a
+    quality are left out from the beginning; without any other genuine pair the result stays as it
+    is.  Each pair keeps the threshold of its fold.
+    """
+    rated = [
+        (
+            pair.similarity - pair.threshold_similarity,
+            pair.same,
+            qualities[pair.a],
+            qualities[pair.b],
+        )
+        for pair in result.pairs
+        if pair.similarity is not None and pair.same
+        if not np.isnan([qualities[pair.a], qualities[pair.b]]).any()
+    ]
+    if not rated:
+        return result
+    scores, same, first, second = map(np.array, zip(*rated, strict=True))
+    points = error_versus_discard(scores, same, np.column_stack([first, second]), threshold=0.0)
+    return replace(result, error_versus_discard=points)
 
 
 def compare(a: ModelResult, b: ModelResult) -> ModelComparison:

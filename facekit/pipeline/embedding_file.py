@@ -43,6 +43,7 @@ def from_embedding_file(
         photo_sha256=table.rows[0].photo_sha256,
         face_count=None,
         faces=(None,) * len(vectors),
+        qualities=(None,) * len(vectors),
         crops=np.zeros((0, size.height_px, size.width_px, 3), np.uint8),
         embeddings=vectors,
         origins=tuple(

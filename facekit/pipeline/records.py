@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.face.quality import FaceQuality, rate_faces
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
@@ -24,15 +25,23 @@ class LocatedPicture:
     faces: tuple[Face, ...]
     selected: tuple[Face, ...]
 
+    @property
+    def qualities(self) -> tuple[FaceQuality, ...]:
+        """The quality of each selected face, measured anew at each access in about 1 ms a face."""
+        return rate_faces(self.picture.pixels, self.selected)
+
     def to_dict(self) -> dict[str, Any]:
-        """Returns the photo's name and size, and the selected faces."""
+        """Returns the photo's name and size, and the selected faces with their quality."""
         height, width = self.picture.pixels.shape[:2]
         return {
             "photo": self.picture.name,
             "width_px": width,
             "height_px": height,
             "face_count": len(self.faces),
-            "faces": [face.to_dict() for face in self.selected],
+            "faces": [
+                {**face.to_dict(), "quality": quality.to_dict()}
+                for face, quality in zip(self.selected, self.qualities, strict=True)
+            ],
         }
 
     def __repr__(self) -> str:
@@ -68,6 +77,8 @@ class EmbeddedPicture:
     """None if no detector was run: for a crop, or an embedding file."""
     faces: tuple[Face | None, ...]
     """(N,) the selected faces; each is None without detection."""
+    qualities: tuple[FaceQuality | None, ...]
+    """(N,) the quality of each selected face; None without detection."""
     crops: UInt8Array
     """(N, H, W, 3) RGB; (0, ...) from an embedding file."""
     embeddings: Float32Array
@@ -135,6 +146,12 @@ class Verification:
         return self.a.origins[row], self.b.origins[column]
 
     @property
+    def deciding(self) -> tuple[tuple[EmbeddedPicture, int], tuple[EmbeddedPicture, int]]:
+        """Both photos, each with the index of its face that decides."""
+        row, column = self.best_pair
+        return (self.a, row), (self.b, column)
+
+    @property
     def measured_by(self) -> MeasuredBy | None:
         """Who measured the threshold, error rate and probability; None if the card gave none."""
         return self.threshold.measured_by or self.meaning.measured_by
@@ -159,8 +176,8 @@ class Verification:
 
         Deviations: numbers are not rounded to two decimals, and `model` contains the variant.
         """
-        pictures = {"img1": (self.a, self.best_pair[0]), "img2": (self.b, self.best_pair[1])}
-        faces = {key: picture.faces[index] for key, (picture, index) in pictures.items()}
+        pictures = dict(zip(("img1", "img2"), self.deciding, strict=True))
+        faces = {key: _rated_face(picture, index) for key, (picture, index) in pictures.items()}
         origins = dict(zip(pictures, self.matched, strict=True))
         probability = self.meaning.probability
         return {
@@ -170,7 +187,9 @@ class Verification:
             "model": self.model,
             "detector_backend": self.detector or "skip",
             "similarity_metric": self.metric.value,
-            "facial_areas": {key: facial_area(face) for key, face in faces.items()},
+            "facial_areas": {
+                key: facial_area(picture.faces[index]) for key, (picture, index) in pictures.items()
+            },
             "time": round(sum(self.timings_ms.values()) / 1e3, 4),
             "similarity": self.decision.similarity,
             "threshold_similarity": self.threshold.similarity,
@@ -187,7 +206,7 @@ class Verification:
             "photo": {key: picture.name for key, (picture, _) in pictures.items()},
             "photo_sha256": {key: origin.photo_sha256 or None for key, origin in origins.items()},
             "face_count": {key: picture.face_count for key, (picture, _) in pictures.items()},
-            "faces": {key: None if face is None else face.to_dict() for key, face in faces.items()},
+            "faces": faces,
             "model_sha256": self.model_sha256,
             "crop": str(self.crop),
             "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
@@ -217,6 +236,7 @@ def embedded_picture(
         photo_sha256=picture.sha256,
         face_count=len(located.faces) if detected else None,
         faces=located.selected if detected else (None,),
+        qualities=located.qualities if detected else (None,),
         crops=crops,
         embeddings=vectors,
         origins=tuple(
@@ -249,6 +269,13 @@ def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
         "protocol": point.protocol,
         "dataset": point.dataset,
     }
+
+
+def _rated_face(picture: EmbeddedPicture, index: int) -> dict[str, Any] | None:
+    face, quality = picture.faces[index], picture.qualities[index]
+    if face is None or quality is None:
+        return None
+    return {**face.to_dict(), "quality": quality.to_dict()}
 
 
 def facial_area(face: Face | None) -> dict[str, Any] | None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facekit.enums import QualityGate
 from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageError
+from facekit.face.quality import LEAST_SCORES, require_quality
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template, checked_name, now_utc
 from facekit.photo.reading import EncodedSource, read_bytes
@@ -73,6 +75,7 @@ def enroll(
     photos: Sequence[str] = (),
     *,
     data: Path | None = None,
+    quality: QualityGate = QualityGate.STANDARD,
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
     on_person: Callable[[Enrolment], object] = lambda _: None,
@@ -82,8 +85,9 @@ def enroll(
 
     `data` is a folder with one folder of photos for each person.  Each person is enrolled in one
     transaction, and `on_person` is called after each transaction.  A missing gallery is made.  A
-    photo that is already enrolled under the person's name is skipped.  A photo that cannot be used
-    is reported and becomes a failure; the other photos are enrolled.
+    photo that is already enrolled under the person's name is skipped.  A photo that cannot be used,
+    or whose face `quality` refuses, is reported and becomes a failure; the other photos are
+    enrolled.
     Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
     photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
     read or contains no folder, and ImageError if a folder contains no photo.  Raises
@@ -95,7 +99,7 @@ def enroll(
     results = []
     with open_gallery(location or GalleryLocation(), create=True) as gallery:
         for person, files in reporter.steps(people, length=len(people), label="enrolling"):
-            result = enroll_person(gallery, pipeline, person, files)
+            result = enroll_person(gallery, pipeline, person, files, quality=quality)
             results.append(result)
             for failure in result.failures:
                 reporter.failure(failure.error)
@@ -106,11 +110,17 @@ def enroll(
 
 
 def enroll_person(
-    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[EncodedSource]
+    gallery: Gallery,
+    pipeline: Pipeline,
+    name: str,
+    photos: Sequence[EncodedSource],
+    *,
+    quality: QualityGate = QualityGate.STANDARD,
 ) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
-    A photo that is already enrolled under this name is not embedded again.  Raises UsageError for
+    A photo that is already enrolled under this name is not embedded again.  `quality`: how good a
+    detected face must be; ready crops are not rated, and so not refused.  Raises UsageError for
     an invalid name, ModelMismatchError if the gallery's templates are of another template space
     (e.g. of another model), and StorageError if the gallery cannot be read or written.
     """
@@ -124,7 +134,7 @@ def enroll_person(
             failures.append(result)
             continue
         try:
-            templates.append(_template(result))
+            templates.append(_template(result, LEAST_SCORES[quality]))
         except FacekitError as error:
             failures.append(PhotoFailure(result.name, error))
     mean = pipeline.model.card.calibration.embedding_mean
@@ -154,13 +164,15 @@ def _whom(
     return [(name, list_pictures(photos))]
 
 
-def _template(embedded: EmbeddedPicture) -> Template:
+def _template(embedded: EmbeddedPicture, least: float | None) -> Template:
     if len(embedded.embeddings) != 1:
         raise AmbiguousFaceError(
             f"{embedded.name}: one face a photo can be enrolled under one name. Received: "
             f"{len(embedded.embeddings)}"
         )
-    face = embedded.faces[0]
+    face, quality = embedded.faces[0], embedded.qualities[0]
+    if quality is not None:
+        require_quality(quality, least, name=embedded.name)
     return Template(
         # A name that is no UTF-8 has surrogates, which neither SQLite nor PostgreSQL stores.
         photo=embedded.name.encode(errors="backslashreplace").decode(),

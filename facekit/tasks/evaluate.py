@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facekit.enums import CropRule, Flip, Profile
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
 from facekit.evaluation.protocols.plan import open_plan
+from facekit.evaluation.qualities import rate_photos
 from facekit.evaluation.records import EvaluationReport
 from facekit.evaluation.run import ReportColumn, require_distinct, run_evaluation
 from facekit.evaluation.setups import DEFAULT_PROTOCOL, SetupOptions, setups_for
@@ -104,7 +108,15 @@ def evaluate(
             reporter=reporter,
         )
 
-    report = run_evaluation(columns, plan, embed, all_pairs=all_pairs)
+    def rate(
+        model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
+    ) -> NDArray[np.float64]:
+        return rate_photos(paths, model, settings, workers=workers, ray=ray, reporter=reporter)
+
+    # Finding the faces once more costs a fifth of embedding them: only a report shows what for.
+    report = run_evaluation(
+        columns, plan, embed, rate=None if output is None else rate, all_pairs=all_pairs
+    )
     if output is not None:
         from facekit.evaluation.report.files import write_report
 

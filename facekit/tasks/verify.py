@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facekit.face.quality import require_quality
 from facekit.photo.reading import PictureSource
 from facekit.pipeline.records import Verification
 from facekit.reporter import SILENT, Reporter
@@ -18,22 +19,27 @@ def verify(
     *,
     request: PipelineRequest | None = None,
     threshold: ThresholdChoice | None = None,
+    min_quality: float | None = None,
     plot: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
 ) -> Verification:
     """Compares two photos, or embedding files by their paths.
 
-    `request`, `threshold`: None means the default model and its card's threshold.  `plot`: file
-    (.png, .svg or .pdf) for a figure of both faces, their crops and the decision.  `force`: replace
-    an existing file.
-    Raises UsageError for an existing file, and the errors of `open_pipeline`, `ThresholdChoice.of`,
-    `Pipeline.embed` and `plot_verification`.
+    `request`, `threshold`: None means the default model and its card's threshold.  `min_quality`:
+    the least unified quality score, 0..100, of the two faces that decide.  `plot`: file (.png, .svg
+    or .pdf) for a figure of both faces, their crops and the decision.  `force`: replace an existing
+    file.
+    Raises LowQualityError for a face below `min_quality`, UsageError for an existing file, and the
+    errors of `open_pipeline`, `ThresholdChoice.of`, `Pipeline.embed`, `require_quality` and
+    `plot_verification`.
     """
     require_free(plot, force=force)
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     result = pipeline.verify(a, b, threshold=pipeline.threshold(threshold), metric=threshold.metric)
+    for picture, index in result.deciding:
+        require_quality(picture.qualities[index], min_quality, name=picture.name)
     if plot is not None:
         from facekit.tasks.verification_plot import plot_verification
 

@@ -12,6 +12,7 @@ from typing import Any
 from facekit.enums import Metric
 from facekit.errors import FacekitError, PairListError, UsageError
 from facekit.evaluation.protocols.pairs import PAIR_LIST
+from facekit.face.quality import require_quality
 from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, Verification
@@ -90,13 +91,16 @@ def verify_pairs(
     *,
     request: PipelineRequest | None = None,
     threshold: ThresholdChoice | None = None,
+    min_quality: float | None = None,
     workers: int | None = None,
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
     """Returns results in the order of the pairs; a photo that fails makes only its pairs fail.
 
-    Keeps 2 KB per photo: the embeddings, not the pixels.  See `embed_each` for `workers` and `ray`.
+    `min_quality`: the least unified quality score, 0..100, of the two faces that decide; a pair
+    with a poorer one fails.  Keeps 2 KB per photo: the embeddings, not the pixels.  See
+    `embed_each` for `workers` and `ray`.
     Raises the errors of `open_pipeline`, `ThresholdChoice.of` and `embed_each`.
     """
     threshold = threshold or ThresholdChoice()
@@ -106,6 +110,7 @@ def verify_pairs(
         pairs,
         threshold=pipeline.threshold(threshold),
         metric=threshold.metric,
+        min_quality=min_quality,
         workers=workers,
         ray=ray,
         reporter=reporter,
@@ -118,13 +123,14 @@ def verify_each(
     *,
     threshold: Threshold,
     metric: Metric = Metric.COSINE,
+    min_quality: float | None = None,
     workers: int | None = 1,
     ray: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
     """Verifies pairs like `verify_pairs`, with an open pipeline."""
     coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
-    results = _compared(pipeline, pairs, coming, threshold, metric)
+    results = _compared(pipeline, pairs, coming, threshold, metric, min_quality)
     return reporter.steps(results, length=len(pairs), label="verifying")
 
 
@@ -195,6 +201,7 @@ def _compared(
     coming: Iterator[EmbeddedPicture | PhotoFailure],
     threshold: Threshold,
     metric: Metric,
+    min_quality: float | None,
 ) -> Iterator[VerifiedPair]:
     seen: dict[str, EmbeddedPicture | PhotoFailure] = {}
     for pair in pairs:
@@ -211,4 +218,16 @@ def _compared(
             failure = b
         else:
             verification = pipeline.compare(a, b, threshold=threshold, metric=metric)
+            failure = _too_poor(verification, min_quality)
+            verification = None if failure else verification
         yield VerifiedPair(pair, verification, failure, threshold, metric)
+
+
+def _too_poor(verification: Verification, min_quality: float | None) -> PhotoFailure | None:
+    """Returns the failure of the first photo whose face is below `min_quality`."""
+    for picture, index in verification.deciding:
+        try:
+            require_quality(picture.qualities[index], min_quality, name=picture.name)
+        except FacekitError as error:
+            return PhotoFailure(picture.name, error)
+    return None

@@ -88,6 +88,7 @@ class Sample:
     time_s: float
     face: Face
     quality: float
+    """Unified quality score, weighed by that of the distance between the eyes, 0..100."""
     embedding: Float32Array = field(repr=False)
     """(D,) of unit length."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.face.geometry import Overlap, overlaps
-from facekit.face.quality import quality
+from facekit.face.quality import FaceQuality, rate_faces
 from facekit.types import Face, Float32Array
 from facekit.video.flow import Flow
 from facekit.video.records import (
@@ -34,6 +34,11 @@ SAME_PLACE = 0.3
 """Minimum IoU of a detection with the track that it continues by position."""
 _REACH = 0.25  # fraction of width and height by which each edge of a box is moved out, see _meet
 _MEETING = 0.2  # share of the smaller extended box; two faces meet if the other box covers more
+
+
+def _merit(quality: FaceQuality) -> float:
+    """Returns 0..100.  Of faces that match about as well, the nearer one is better to look at."""
+    return quality.unified_score * quality.inter_eye_distance / 100
 
 
 def nobody(_embedding: Float32Array) -> Identity:
@@ -202,7 +207,8 @@ class Tracker:
         embeddings: dict[int, Float32Array],
     ) -> None:
         most = self._options.embedded_faces
-        merits = {index: quality(faces[index], image_shape=frame.pixels.shape) for index in owners}
+        rated = rate_faces(frame.pixels, [faces[index] for index in owners])
+        merits = {index: _merit(one) for index, one in zip(owners, rated, strict=True)}
         wanted = [
             index
             for index, track in owners.items()

@@ -28,7 +28,7 @@ PHOTOS = {
 """What the examples call photos, and which of the tests' photos stand for them."""
 
 RUN = (
-    *("verify", "compare", "detect", "embed", "enroll", "identify", "gallery list"),
+    *("verify", "compare", "detect", "quality", "embed", "enroll", "identify", "gallery list"),
     *("gallery show", "gallery stats", "gallery check", "gallery export", "gallery remove"),
     *("cluster", "models list", "models info", "models path", "models export", "models verify"),
     *("serve-stdin", "config list", "config show", "doctor", "completion", "help"),

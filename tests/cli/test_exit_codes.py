@@ -85,7 +85,7 @@ def test_pairs_as_one_pair(
         (["damaged", "gray"], UNREADABLE),
     ],
 )
-@pytest.mark.parametrize("command", ["detect", "embed", "compare", "cluster", "enroll"])
+@pytest.mark.parametrize("command", ["detect", "quality", "embed", "compare", "cluster", "enroll"])
 def test_lists_of_photos(
     command: str, names: list[str], code: int, photos: dict[str, str], tmp_path: Path
 ) -> None:

@@ -158,6 +158,7 @@ def run(*arguments: str) -> str:
 
 COMMANDS = (
     "detect photos group.png",
+    "quality photos group.png",
     "verify group.png photos/biden-02.jpg",
     "verify --face all known.npz group.png",
     "compare photos/obama-00.jpg photos/biden-02.jpg group.png",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facekit.evaluation.records import EvaluationReport
 from facekit.evaluation.report.plots import SERIES_COLORS, draw_figures, png, svg
+from facekit.evaluation.summary import with_discard
 
 pytest.importorskip("matplotlib", reason="needs the plot extra")
 
@@ -21,6 +22,22 @@ def test_figures_by_what_was_measured(made_up: EvaluationReport) -> None:
         made_up.models[0], stages=(), fold_accuracies=(0.9,), fold_threshold_similarities=(0.4,)
     )
     assert list(draw_figures(replace(made_up, models=(bare,)))) == ["roc", "det", "scores"]
+
+
+def test_the_discard_curve_is_there_where_quality_was_measured(made_up: EvaluationReport) -> None:
+    """Of a quality that is the similarity itself, so that the worst pairs go first."""
+    (model, *others) = made_up.models
+    worth = {path: 0.0 for pair in model.pairs for path in (pair.a, pair.b)}
+    for pair in model.pairs:
+        if pair.similarity is not None and pair.same:
+            worth[pair.a] = worth[pair.b] = 50 + 50 * pair.similarity
+    rated = with_discard(model, worth)
+    rates = [point.fnmr for point in rated.error_versus_discard]
+    assert rates[0] == model.fnmr.value > rates[-1]
+    figures = draw_figures(replace(made_up, models=(rated, *others)))
+    (line,) = figures["discard"].axes[0].lines
+    np.testing.assert_allclose(line.get_ydata(), 100 * np.array(rates))
+    assert with_discard(model, dict.fromkeys(worth, np.nan)) is model
 
 
 def test_the_det_curve_is_the_roc_curve_upside_down(made_up: EvaluationReport) -> None:

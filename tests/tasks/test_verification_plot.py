@@ -40,6 +40,7 @@ def photo(name: str, *faces: Face, others: tuple[Face, ...] = ()) -> EmbeddedPic
         photo_sha256="",
         face_count=count + len(others),
         faces=faces,
+        qualities=(None,) * count,
         crops=crops,
         embeddings=np.eye(count, 4, dtype=np.float32),
         origins=tuple(FaceOrigin(name, "", number) for number in range(count)),

@@ -10,6 +10,7 @@ import click
 from facekit.cli.command import Command
 from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import (
+    EnumChoice,
     embedding_options,
     json_option,
     photos_argument,
@@ -17,19 +18,27 @@ from facekit.cli.options import (
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.table import Column, StreamedTable, number
 from facekit.cli.types import FOLDER
+from facekit.enums import QualityGate
 
 if TYPE_CHECKING:
     from facekit.tasks.enroll import Enrolment
     from facekit.tasks.gallery import GalleryLocation
 
 
-@click.command(cls=Command, basic="data gallery face model json")
+@click.command(cls=Command, basic="data quality gallery face model json")
 @click.argument("name", required=False)
 @photos_argument(required=False)
 @click.option(
     "--data",
     type=FOLDER,
     help="Enroll everybody: a folder of photos, a folder a person, named after the person.",
+)
+@click.option(
+    "--quality",
+    type=EnumChoice(QualityGate),
+    default=QualityGate.STANDARD.value,
+    help="Which faces are refused: strict, of a unified quality score below 90; standard, below "
+    "50, which would be missed later more often than found; off, none.",
 )
 @gallery_options
 @embedding_options
@@ -38,6 +47,7 @@ def enroll(
     name: str | None,
     photos: tuple[str, ...],
     data: Path | None,
+    quality: QualityGate,
     location: GalleryLocation,
     model: str | None,
     as_json: bool,
@@ -68,6 +78,7 @@ def enroll(
         name,
         photos,
         data=data,
+        quality=quality,
         location=location,
         request=pipeline_request(model, **options),
         on_person=show,

@@ -12,6 +12,7 @@ from facekit.cli.command import Command
 from facekit.cli.options import (
     embedding_options,
     json_option,
+    min_quality_option,
     parallel_options,
     photos_argument,
 )
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=Command, basic="threshold min-similarity fmr pairs output plot face model server json"
+    cls=Command,
+    basic="threshold min-similarity fmr pairs min-quality output plot face model server json",
 )
 @server_options
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
     "JSON Lines, an object on a line.",
 )
+@min_quality_option("An error, exit code 3, where a face that decides is poorer.")
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
     "--plot",
@@ -54,6 +57,7 @@ def verify(
     photos: tuple[str, ...],
     choice: ThresholdChoice,
     pairs: Path | None,
+    min_quality: float | None,
     output: Path | None,
     plot: Path | None,
     force: bool,
@@ -95,7 +99,13 @@ def verify(
             task.require_list_file(output, force=force)
         listed = task.read_pairs(pairs)
         results = task.verify_pairs(
-            listed, request=request, threshold=choice, workers=workers, ray=ray, reporter=reporter
+            listed,
+            request=request,
+            threshold=choice,
+            min_quality=min_quality,
+            workers=workers,
+            ray=ray,
+            reporter=reporter,
         )
         _write_list(results, output, as_json=as_json)
 
@@ -106,6 +116,7 @@ def verify(
         *photos,
         request=request,
         threshold=choice,
+        min_quality=min_quality,
         plot=plot,
         force=force,
         reporter=reporter,

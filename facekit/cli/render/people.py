@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ShownPerson,
     )
     from facekit.tasks.identify import Identified, IdentifiedPhoto
+    from facekit.tasks.quality import RatedPhoto
     from facekit.tasks.track import TrackedPerson
     from facekit.tasks.watch import WatchedPhoto
 
@@ -59,6 +60,18 @@ def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
             said = margin = ""
         if not answer.candidates:  # nobody is enrolled
             yield (str(index), said, "", "", "", "", photo.name)
+
+
+def rated_table() -> StreamedTable:
+    """What `rated_rows` fills."""
+    return StreamedTable(number("FACE"), number("QUALITY"), Column("LOWEST", 34), Column("PHOTO"))
+
+
+def rated_rows(photo: RatedPhoto) -> Iterator[tuple[str, ...]]:
+    """A row for each face: its score, and its two lowest components."""
+    for index, quality in enumerate(photo.qualities):
+        lowest = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in quality.worst)
+        yield str(index), f"{quality.unified_score:.0f}", lowest, photo.located.picture.name
 
 
 def threshold_text(identified: Identified) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from facekit.evaluation.records import EvaluationReport, ModelResult
+from facekit.evaluation.report.discard import DISCARD_CAPTION, discard_section
 from facekit.evaluation.report.table import models_table, section, table, text
 from facekit.evaluation.report.worst_errors import ShownPair
 from facekit.template.calibration import OperatingPoint
@@ -23,6 +24,7 @@ _CAPTIONS = {
     "det": "Lower is better. On the dotted line both rates are equal.",
     "scores": "Similarities of genuine and impostor pairs; to the right of the threshold a pair "
     "is called the same person.",
+    "discard": DISCARD_CAPTION,
     "folds": "Each fold with the threshold that the other folds chose.",
     "latency": "What one photo takes in each stage, in the median.",
 }
@@ -100,6 +102,7 @@ def report_html(
         section("Models side by side", models_table(report.models, report.threshold_list_name)),
         _comparisons(report),
         _all_pairs(report.models),
+        discard_section(report.models),
         _figures(figures),
         *map(_gallery, galleries),
         _failures(report.models),

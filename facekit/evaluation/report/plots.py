@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
+from facekit.evaluation.report.discard import draw_discard
 from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
 from facekit.template.wording import threshold_text
@@ -50,7 +51,8 @@ _STYLE = {
 
 
 def draw_figures(report: EvaluationReport) -> dict[str, Any]:
-    """Returns matplotlib Figures by name: "roc", "det", "scores"; "folds", "latency" if measured.
+    """Returns matplotlib Figures by name: "roc", "det", "scores", and what was measured of "folds",
+    "latency", "discard".
 
     Raises MissingExtraError without matplotlib.
     """
@@ -60,6 +62,8 @@ def draw_figures(report: EvaluationReport) -> dict[str, Any]:
         drawings["folds"] = _folds
     if any(model.stages for model in models):
         drawings["latency"] = _latency
+    if any(model.error_versus_discard for model in models):
+        drawings["discard"] = _discard
     drawings["scores"] = _score_histograms
     with _matplotlib().rc_context(_STYLE):
         return {name: draw(models) for name, draw in drawings.items()}
@@ -168,6 +172,21 @@ def _folds(models: tuple[ModelResult, ...]) -> Any:
     axes.set_ylim(max(0.0, lowest - 0.5 * (100.5 - lowest)), 100.0)
     axes.set_xticks(range(1, max(len(model.fold_accuracies) for model in several) + 1))
     axes.grid(visible=False, axis="x")
+    figure.legend(loc="outside lower center")
+    return figure
+
+
+def _discard(models: tuple[ModelResult, ...]) -> Any:
+    figure, axes = _figure(
+        "Error versus discard: FNMR without the poorest pairs",
+        "% of genuine pairs left out, the lowest quality first",
+        "FNMR in %",
+    )
+    names = _names(models)
+    for model, color in _colored(models):
+        if model.error_versus_discard:
+            draw_discard(axes, model, color=color, label=names[model.model])
+    axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center")
     return figure
 
