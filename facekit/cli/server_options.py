@@ -13,7 +13,7 @@ from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.types import FILE
 from facekit.errors import UsageError
 
-_PASSED_ON = {"photos", "metric", "threshold", "min_similarity", "fmr", "face"}
+_PASSED_ON = {"photos", "metric", "threshold", "min_similarity", "fmr", "min_quality", "face"}
 _HERE = {"as_json", "server", "token_file", "offline"}
 
 

@@ -280,4 +280,4 @@ def _share_inside(face: Face, shape: tuple[int, ...]) -> float:
     height = min(y2, shape[0]) - max(y1, 0.0)
     if not face.area_px:
         return 0.0
-    return min(max(width, 0.0) * max(height, 0.0) / face.area_px, 1.0)
+    return float(min(max(width, 0.0) * max(height, 0.0) / face.area_px, 1.0))

@@ -9,7 +9,7 @@ from typing import Any
 from facekit.enums import CropRule, FacePolicy
 from facekit.errors import FacekitError, UsageError, mistake
 from facekit.pipeline.photos import PhotoFailure
-from facekit.pipeline.records import facial_area
+from facekit.pipeline.records import LocatedPicture, facial_area
 from facekit.reporter import Reporter
 from facekit.server.requests import Request, shortened
 from facekit.server.verbs import Verb
@@ -18,7 +18,9 @@ from facekit.tasks import model_list
 from facekit.tasks.compare import compare_photos
 from facekit.tasks.enroll import Enrolled, enroll_person
 from facekit.tasks.identify import identify_photos
+from facekit.tasks.quality import RatedPhoto
 from facekit.tasks.serve import Service
+from facekit.tasks.verify import require_deciding_quality
 from facekit.version import __version__
 
 
@@ -71,24 +73,32 @@ def _require_served(request: Request, service: Service) -> None:
 
 def _verify(request: Request, service: Service) -> dict[str, Any]:
     a, b = request.pictures
-    return (
-        service.selecting(request.face)
-        .verify(
-            a,
-            b,
-            threshold=service.threshold(request.threshold),
-            metric=service.metric(request.metric),
-        )
-        .to_dict()
+    result = service.selecting(request.face).verify(
+        a,
+        b,
+        threshold=service.threshold(request.threshold),
+        metric=service.metric(request.metric),
     )
+    require_deciding_quality(result, request.min_quality)
+    return result.to_dict()
 
 
-def _detect(request: Request, service: Service) -> dict[str, Any]:
-    pipeline = service.selecting(request.face or FacePolicy.ALL)  # as the command does
+def _located(request: Request, service: Service) -> LocatedPicture:
+    pipeline = service.selecting(request.face or FacePolicy.ALL)  # as the commands do
     if pipeline.crop_spec.rule is CropRule.NONE:
         raise UsageError("Nothing is detected with --no-detect or --crop none.")
     (located,) = pipeline.locate(request.pictures)
-    return {**located.to_dict(), "detector": pipeline.options.locate.detector_name}
+    return located
+
+
+def _detect(request: Request, service: Service) -> dict[str, Any]:
+    return {**_located(request, service).to_dict(), "detector": service.detector}
+
+
+def _quality(request: Request, service: Service) -> dict[str, Any]:
+    located = _located(request, service)
+    rated = RatedPhoto(located, located.qualities, request.min_quality)
+    return {**rated.to_dict(), "detector": service.detector}
 
 
 def _embed(request: Request, service: Service) -> dict[str, Any]:
@@ -146,7 +156,7 @@ def _identify(request: Request, service: Service) -> dict[str, Any]:
 def _enroll(request: Request, service: Service) -> dict[str, Any]:
     gallery = service.gallery(create=True)
     pipeline = service.selecting(request.face)
-    person = enroll_person(gallery, pipeline, request.name, request.pictures)
+    person = enroll_person(gallery, pipeline, request.name, request.pictures, quality=request.gate)
     _require_some(person.failures, of=request)
     people.refresh_index(gallery)
     space = pipeline.space
@@ -163,6 +173,7 @@ _ANSWERS: Mapping[Verb, Callable[[Request, Service], dict[str, Any]]] = {
     Verb.PING: lambda _request, service: ready(service),
     Verb.VERIFY: _verify,
     Verb.DETECT: _detect,
+    Verb.QUALITY: _quality,
     Verb.EMBED: _embed,
     Verb.COMPARE: _compare,
     Verb.IDENTIFY: _identify,

@@ -33,7 +33,10 @@ from facekit.system.inputs import InputKind, parse_json, reading
 _MULTIPART = InputKind("multipart/form-data", UsageError, max_bytes=0)
 _MOST_PARTS = 200
 _LONGEST_NAME = 1024  # characters of a file's name
-_NUMBERS = ("fmr", "threshold", "min_similarity", "fpir", "top", "max_faces", "expand_percentage")
+_NUMBERS = (
+    *("fmr", "threshold", "min_similarity", "fpir", "min_quality", "top", "max_faces"),
+    "expand_percentage",
+)
 _METRICS = {"cosine": "cosine", "euclidean_l2": "l2", "angular": "angular"}
 _AS_IT_IS: Mapping[str, tuple[object, ...]] = {
     "enforce_detection": (True, "true"),

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import FacePolicy, Metric, NamedPoint, PersonRule
+from facekit.enums import FacePolicy, Metric, NamedPoint, PersonRule, QualityGate
 from facekit.server.verbs import (
     MEMBERS,
     MOST_PHOTOS,
@@ -37,6 +37,7 @@ _SUMMARIES = {
     Verb.VERIFY: "Decide whether two photos show the same person",
     Verb.REPRESENT: "Embed the faces of a photo",
     Verb.DETECT: "Find the faces in a photo",
+    Verb.QUALITY: "Rate how well the faces in a photo can be recognized",
     Verb.COMPARE: "Compare every photo with every other",
     Verb.IDENTIFY: "Name the people in photos by the gallery",
     Verb.ENROLL: "Add a person to the gallery",
@@ -85,6 +86,13 @@ _PROPERTIES: Mapping[str, Schema] = {
         "description": "The card's threshold at this false match rate.",
     },
     "fpir": {**_RATE, "description": "Predicted share of unknown faces that are found."},
+    "min_quality": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 100,
+        "description": "Least unified quality score of a face.",
+    },
+    "quality": {**_words(QualityGate), "description": "Which photos are good enough."},
     "by": {**_words(PersonRule), "description": "How a person with several photos is compared."},
     "top": {**_COUNT, "description": "How many people are listed for a face."},
     "max_faces": {**_COUNT, "description": "How many faces are returned, the largest first."},

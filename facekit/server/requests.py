@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-from facekit.enums import FacePolicy, Metric, PersonRule
+from facekit.enums import FacePolicy, Metric, PersonRule, QualityGate
 from facekit.errors import UsageError
 from facekit.photo.reading import EncodedSource, NamedBytes
 from facekit.server.verbs import LINE_VERBS, MEMBERS, NAMES, PHOTO_COUNTS, Verb
@@ -42,6 +42,10 @@ class Request:
     """Set only if the request says where the threshold is."""
     metric: Metric | None = None
     fpir: float | None = None
+    min_quality: float | None = None
+    """Least unified quality score, 0..100."""
+    gate: QualityGate = QualityGate.STANDARD
+    """Which photos may be enrolled."""
     by: PersonRule = PersonRule.BEST
     top: int = 5
     """Number of candidates for each face."""
@@ -114,6 +118,8 @@ def parse_members(
         threshold=_threshold(members),
         metric=_choice(Metric, members, "metric"),
         fpir=_number(members, "fpir"),
+        min_quality=_score(members, "min_quality"),
+        gate=_choice(QualityGate, members, "quality") or QualityGate.STANDARD,
         by=_choice(PersonRule, members, "by") or PersonRule.BEST,
         top=_count(members, "top") or 5,
         most_faces=_count(members, "max_faces"),
@@ -156,6 +162,13 @@ def _number(members: Mapping[str, Any], name: str) -> float | None:
         return float(value)
     except OverflowError:
         raise UsageError(f"{name} is a number within 1e308. Received: {_shown(value)}") from None
+
+
+def _score(members: Mapping[str, Any], name: str) -> float | None:
+    value = _number(members, name)
+    if value is not None and not 0 <= value <= 100:
+        raise UsageError(f"{name} is a number of 0 to 100. Received: {_shown(members[name])}")
+    return value
 
 
 def _word(members: Mapping[str, Any], name: str) -> str | None:

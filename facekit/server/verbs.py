@@ -17,6 +17,7 @@ class Verb(str, Enum):
     PING = "ping"
     VERIFY = "verify"
     DETECT = "detect"
+    QUALITY = "quality"
     EMBED = "embed"
     COMPARE = "compare"
     IDENTIFY = "identify"
@@ -40,12 +41,13 @@ CHANGES = frozenset((Verb.ENROLL, Verb.RENAME, Verb.MERGE, Verb.UNMERGE, Verb.RE
 """What changes a gallery."""
 MEMBERS: Mapping[Verb, tuple[str, ...]] = {
     Verb.PING: (),
-    Verb.VERIFY: ("face", *_THRESHOLD, *_SERVED),
+    Verb.VERIFY: ("face", *_THRESHOLD, "min_quality", *_SERVED),
     Verb.DETECT: ("face",),
+    Verb.QUALITY: ("face", "min_quality"),
     Verb.EMBED: ("face",),
     Verb.COMPARE: ("face",),
     Verb.IDENTIFY: ("face", *_THRESHOLD, "fpir", "by", "top"),
-    Verb.ENROLL: ("face", "name"),
+    Verb.ENROLL: ("face", "name", "quality"),
     Verb.REPRESENT: ("face", "max_faces", *_SERVED),
     Verb.PEOPLE: (),
     Verb.SHOW: ("name",),
@@ -61,7 +63,7 @@ NAMES = ("name", "old", "new", "other")
 """Members that are names of people; a verb that may have one must have it."""
 PHOTO_COUNTS: Mapping[Verb, tuple[int, int]] = {
     Verb.VERIFY: (2, 2),
-    **dict.fromkeys((Verb.DETECT, Verb.EMBED, Verb.REPRESENT), (1, 1)),
+    **dict.fromkeys((Verb.DETECT, Verb.QUALITY, Verb.EMBED, Verb.REPRESENT), (1, 1)),
     **dict.fromkeys((Verb.COMPARE, Verb.IDENTIFY, Verb.ENROLL), (1, MOST_PHOTOS)),
 }
 """The least and the largest number of photos; a verb that is not in it has none."""
@@ -69,6 +71,7 @@ PHOTO_COUNTS: Mapping[Verb, tuple[int, int]] = {
 PHOTO_MEMBERS: Mapping[Verb, tuple[str, ...]] = {
     Verb.VERIFY: ("img1", "img2"),
     Verb.DETECT: ("img",),
+    Verb.QUALITY: ("img",),
     Verb.REPRESENT: ("img",),
     Verb.COMPARE: ("photos",),
     Verb.IDENTIFY: ("photos",),

@@ -38,10 +38,18 @@ def verify(
     threshold = threshold or ThresholdChoice()
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     result = pipeline.verify(a, b, threshold=pipeline.threshold(threshold), metric=threshold.metric)
-    for picture, index in result.deciding:
-        require_quality(picture.qualities[index], min_quality, name=picture.name)
+    require_deciding_quality(result, min_quality)
     if plot is not None:
         from facekit.tasks.verification_plot import plot_verification
 
         plot_verification(result, plot)
     return result
+
+
+def require_deciding_quality(result: Verification, least: float | None) -> None:
+    """Raises LowQualityError if a face that decided has a unified quality score below `least`.
+
+    None demands nothing.  Raises UsageError if such a face was not rated.
+    """
+    for picture, index in result.deciding:
+        require_quality(picture.qualities[index], least, name=picture.name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 PATHS = ("", "-", "/", "/dev/zero", "missing.jpg", "a\0b", "\ud800", "x" * 5000, "missing.npz")
 _NAMES = (
-    *("verify", "detect", "embed", "compare", "identify", "enroll", "id", "base64"),
+    *("verify", "detect", "quality", "embed", "compare", "identify", "enroll", "id", "base64"),
     *("face", "fmr", "threshold", "metric", "top", "name"),
 )
 NUMBERS = ("NaN", "1e999", "-Infinity", "9" * 5000, "1" + "0" * 400, "-0.0", "1E400")

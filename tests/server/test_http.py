@@ -149,6 +149,9 @@ def test_compare_detect_and_models(service: Service) -> None:
     assert [face["photo"] for face in answer["faces"]] == ["obama.jpg", "obama2.jpg"]
     assert len(answer["failed"]) == 1
     assert told(service.post_form("/detect", ("img", OBAMA)), "detect")["face_count"] == 1
+    rated = told(service.post_form("/quality", ("img", OBAMA), ("min_quality", "20")), "quality")
+    assert rated["passed"]
+    assert 50 < rated["faces"][0]["quality"]["unified_score"] <= 100
     assert told(service.get("/models"), "models")["models"]
     model = told(service.get("/model"), "model")
     assert model["card"]["calibration"]["fmr_curve"]

@@ -3,7 +3,7 @@
 import { upload } from "./api.js";
 import { button, el } from "./dom.js";
 import { Picker } from "./picker.js";
-import { count } from "./words.js";
+import { count, quality } from "./words.js";
 
 export class Enroll {
   constructor(onenrolled) {
@@ -46,7 +46,10 @@ export class Enroll {
         el("img", { src: url, alt: "", onerror: (event) => event.target.remove() }),
         el("bdi", { class: "name" }, file.name),
       );
+      const told = el("span", { class: "soft quality", "aria-live": "polite" });
+      item.append(told);
       const photo = { file, url, item };
+      rated(file).then((words) => told.replaceChildren(words));
       const remove = button("\u00d7", () => this.drop(photo), {
         class: "small",
         "aria-label": `Leave out ${file.name}`,
@@ -91,6 +94,16 @@ export class Enroll {
 
   say(content) {
     this.result.replaceChildren(...content);
+  }
+}
+
+// How well the face that would be enrolled can be recognized, in words.
+async function rated(file) {
+  try {
+    const { faces } = await upload("quality", { img: file, face: "largest" });
+    return quality(faces[0].quality);
+  } catch (error) {
+    return error.message;
   }
 }
 

@@ -19,6 +19,17 @@ export function rate(value) {
 
 export const day = (text) => new Date(text).toLocaleDateString("en-US", { dateStyle: "medium" });
 
+// "Quality 98 of 100", and what is lowest where the score is below 90
+export function quality({ unified_score: unified, ...components }) {
+  const found = `Quality ${WHOLE.format(unified)} of 100`;
+  if (unified >= 90) return found;
+  const lowest = Object.entries(components)
+    .sort(([, one], [, other]) => one - other)
+    .slice(0, 2)
+    .map(([name]) => name.replaceAll("_", " "));
+  return `${found}; lowest: ${lowest.join(", ")}`;
+}
+
 export function size(bytes) {
   return bytes < 1e6 ? `${PLAIN.format(bytes / 1e3)} KB` : `${PLAIN.format(bytes / 1e6)} MB`;
 }
