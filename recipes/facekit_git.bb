@@ -23,9 +23,11 @@ inherit python_setuptools_build_meta
 
 # Which runtime: that of the NPU's delegate (docs/reference/delegates.md).  litert is on images from
 # BSP 6.12.49 on.  models: to build models on the board; else they come by `facekit models import`.
+# serve: for `facekit serve`, whose uvicorn and starlette have no recipe and come by pip.
 PACKAGECONFIG ??= "tflite"
 PACKAGECONFIG[tflite] = ",,,tensorflow-lite"
 PACKAGECONFIG[litert] = ",,,litert"
+PACKAGECONFIG[serve] = ",,,python3-asyncio"
 PACKAGECONFIG[models] = ",,,python3-flatbuffers python3-pip python3-protobuf"
 
 # setuptools before 77 (up to BSP 6.12) knows no license in SPDX form, and refuses both lines.

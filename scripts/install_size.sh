@@ -11,6 +11,8 @@ environment=${1:-$work/environment}
 mkdir "$work/source"
 # A build in place would leave build/.
 cp -r pyproject.toml setup.py README.md LICENSE facekit configs scripts "$work/source"
+mkdir "$work/source/docs"
+cp -r docs/schemas "$work/source/docs"
 "$(find_python)" -m venv "$environment"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$work/source" >&2
 du --summarize --bytes "$environment" | awk '{print int($1 / 1e6 + 0.5)}'

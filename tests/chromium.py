@@ -12,6 +12,7 @@ HOW_TO_GET_IT = "no Chromium on the PATH: apt-get install chromium"
 FLAGS = (
     "--no-sandbox",  # which root would need
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # which containers keep small
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

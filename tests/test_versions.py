@@ -61,7 +61,7 @@ def floors(requirements: list[str]) -> dict[str, str]:
 def test_the_oldest_versions_are_the_floors_of_the_packaging() -> None:
     extras = PROJECT["optional-dependencies"]
     declared = floors(PROJECT["dependencies"])
-    for extra in ("encrypt", "evaluate", "onnx"):
+    for extra in ("encrypt", "evaluate", "onnx", "serve"):
         declared |= floors(extras[extra])
     pins = pins_of("oldest")
     assert pins.keys() == declared.keys()

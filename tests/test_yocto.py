@@ -39,12 +39,13 @@ PACKAGES = {
 }
 """Names of pip's, and of the package of an image that is the same."""
 MODULES = {
+    "asyncio": "asyncio concurrent",
     "compression": "gzip tarfile zipfile",
     "core": "__future__ argparse ast binascii bisect codecs collections configparser contextlib "
-    "copy csv dataclasses enum errno functools gc getopt glob heapq importlib inspect io itertools "
-    "locale math operator os pathlib platform re runpy select selectors shutil signal site stat "
-    "struct subprocess sys textwrap threading time traceback types typing unicodedata urllib.parse "
-    "warnings weakref zlib",
+    "copy csv dataclasses enum errno functools gc getopt glob heapq importlib inspect io ipaddress "
+    "itertools locale math operator os pathlib platform re runpy select selectors shutil signal "
+    "site stat struct subprocess sys textwrap threading time traceback types typing unicodedata "
+    "urllib.parse warnings weakref zlib",
     "crypt": "hashlib",
     "ctypes": "ctypes",
     "datetime": "datetime",

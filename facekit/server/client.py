@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from facekit.errors import ImageError, ServiceError, UsageError, error_named
+from facekit.server.token import read_token
 from facekit.system.inputs import InputKind, read_input
 
 _PHOTO = InputKind("a photo", ImageError, max_bytes=256_000_000)
-_TOKEN = InputKind("a file with a token", UsageError, max_bytes=10_000)
 _LONGEST_S = 120.0
 _UNIX = "unix:"
 
@@ -49,8 +49,8 @@ def verify(
     `server`: http://HOST:PORT, https://... or unix:PATH.  `a`, `b`: paths, or "-" for standard
     input.  `members`: more members of the request, such as fmr.  `token_file`: file with the token
     of the service.
-    Raises UsageError for another form of `server`, ImageError if a photo cannot be read,
-    ServiceError if the service cannot be reached, and the error that it answers.
+    Raises UsageError for another form of `server` or of the token, ImageError if a photo cannot be
+    read, ServiceError if the service cannot be reached, and the error that it answers.
     """
     connection, path = _connection(server)
     boundary = uuid.uuid4().hex
@@ -64,8 +64,7 @@ def verify(
     body = b"".join((*parts, f"--{boundary}--\r\n".encode()))
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     if token_file is not None:
-        token = read_input(token_file, _TOKEN).decode("latin-1").strip()
-        headers["Authorization"] = f"Bearer {token}"
+        headers["Authorization"] = f"Bearer {read_token(token_file)}"
     try:
         with suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come before
             connection.request("POST", f"{path}/verify", body, headers)

@@ -21,7 +21,7 @@ class TimedConnection(H11Protocol):
         self._head_s = head_s
         self._head_limit: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._limit_head()
 

@@ -17,18 +17,14 @@ import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facekit.errors import UsageError
 from facekit.server.replies import error_bytes
-from facekit.system.inputs import InputKind, read_input
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_TOKEN = InputKind("a file with a token", UsageError, max_bytes=10_000)
-_SHORTEST_TOKEN = 16
 _DRAIN_S = 2.0
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -152,21 +148,6 @@ class _ReadBody:
     async def _read(self) -> None:
         while not self._is_whole and self._left_bytes > 0:
             await self.receive()
-
-
-def read_token(path: Path) -> str:
-    """Returns the token of a file, without the line's end.
-
-    Raises UsageError if the file cannot be read, or if the token is no word of at least 16 ASCII
-    characters.
-    """
-    token = read_input(path, _TOKEN).decode("latin-1").strip()
-    if len(token) < _SHORTEST_TOKEN or not re.fullmatch("[!-~]+", token):
-        raise UsageError(
-            f"{path}: a token of at least {_SHORTEST_TOKEN} ASCII characters without spaces is "
-            "needed, such as that of: openssl rand -hex 32"
-        )
-    return token
 
 
 def _digest(text: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from facekit.errors import UsageError
 from facekit.reporter import SILENT, Reporter
-from facekit.server.guards import GuardOptions, read_token
+from facekit.server.guards import GuardOptions
 from facekit.server.listen import (
     inherited_socket,
     is_local,
@@ -25,6 +25,7 @@ from facekit.server.listen import (
     unix_socket,
 )
 from facekit.server.replies import Body, Reply
+from facekit.server.token import read_token
 from facekit.server.verbs import Verb
 from facekit.server.work import open_work
 from facekit.server.workers import WorkerPool

@@ -48,9 +48,10 @@ FMR_CURVES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1)), max_size=4).
         )
     )
 )
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 POINT = st.builds(
     OperatingPoint,
-    target=st.text(),
+    target=TEXT,
     threshold_similarity=st.floats(-1, 1),
     fmr=st.none() | RATE,
     fnmr=st.none() | RATE,
@@ -58,14 +59,14 @@ POINT = st.builds(
     n_impostor=COUNT,
     fmr_ci95=INTERVAL,
     fnmr_ci95=INTERVAL,
-    protocol=st.text(),
-    dataset=st.text(),
+    protocol=TEXT,
+    dataset=TEXT,
     metric=st.sampled_from(Metric),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
 
@@ -86,11 +87,11 @@ def cards(draw: st.DrawFn) -> Card:
         name=draw(PLAIN),
         variant=draw(PLAIN),
         task=Task.EMBEDDING if embedding else Task.DETECTION,
-        architecture=draw(st.text()),
+        architecture=draw(TEXT),
         file_name=draw(PLAIN),
         file_sha256=draw(HASH),
         file_size_bytes=draw(COUNT),
-        source=draw(st.builds(Source, st.text(), st.text(), HASH, st.text(), st.text())),
+        source=draw(st.builds(Source, TEXT, TEXT, HASH, TEXT, TEXT)),
         input=draw(
             st.builds(
                 InputSpec,
@@ -101,9 +102,7 @@ def cards(draw: st.DrawFn) -> Card:
                 std=st.floats(1e-6, 1e6),
             )
         ),
-        quantization=draw(
-            st.builds(Quantization, st.text(), st.text(), st.dictionaries(st.text(), JSON))
-        ),
+        quantization=draw(st.builds(Quantization, TEXT, TEXT, st.dictionaries(TEXT, JSON))),
         crop=draw(crop) if embedding else None,
         embedding_size=size,
         flip=draw(st.sampled_from(Flip)) if size % 2 == 0 else Flip.NONE,
@@ -122,9 +121,9 @@ def cards(draw: st.DrawFn) -> Card:
                 st.none()
                 | st.builds(LogisticScore, REAL, REAL, st.integers(1, 99), st.integers(0, 99))
             ),
-            source=draw(st.text()),
+            source=draw(TEXT),
         ),
-        tools=draw(st.dictionaries(st.text(), st.text(), max_size=3)),
+        tools=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
     )
 
 

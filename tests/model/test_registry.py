@@ -126,7 +126,7 @@ def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -
 def detector_card(folder: Path, name: str, **changes: object) -> Path:
     """The path of a model file whose card is the registry's, with another input."""
     own = registry.entry(name)
-    fed = replace(own.card.input, **changes)  # type: ignore[arg-type]  # any
+    fed = replace(own.card.input, **changes)  # type: ignore[arg-type]  # any members
     of_detector: dict[str, Any] = {"task": Task.DETECTION, "crop": None, "embedding_size": 0}
     return write_model(folder, name, input=fed, source=own.source, **of_detector)
 

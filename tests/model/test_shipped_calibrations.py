@@ -39,7 +39,7 @@ def test_another_name_changes_nothing() -> None:
 
 
 def changed(card: Card, **changes: object) -> Card:
-    return replace(card, calibration=replace(card.calibration, **changes))  # type: ignore[arg-type]  # any
+    return replace(card, calibration=replace(card.calibration, **changes))  # type: ignore[arg-type]  # any members
 
 
 def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours() -> None:
@@ -90,7 +90,7 @@ def test_another_file_is_the_card_makers() -> None:
 def test_our_figures_hold_for_our_input_alone(change: dict[str, object]) -> None:
     """Divided by 1e30, all photos are one to the network, so that any two people are the same."""
     card = shipped_card()
-    changed_input = replace(card.input, **change)  # type: ignore[arg-type]  # any
+    changed_input = replace(card.input, **change)  # type: ignore[arg-type]  # any members
     assert set(owners(replace(card, input=changed_input))) == {THEIRS}
 
 

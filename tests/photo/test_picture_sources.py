@@ -73,7 +73,7 @@ class TestFileObjects:
 def test_the_limit_is_one_of_bytes_whatever_the_elements() -> None:
     source = memoryview(bytes(2000)).cast("I")
     with pytest.raises(ImageTooLargeError, match="more bytes than the limit"):
-        load_picture(source, limits=ImageLimits(max_bytes=1000))  # type: ignore[arg-type]
+        load_picture(source, limits=ImageLimits(max_bytes=1000))  # type: ignore[arg-type]  # refused
 
 
 @pytest.mark.parametrize("buffer", [bytearray, memoryview])

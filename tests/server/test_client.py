@@ -148,3 +148,14 @@ def test_something_else_at_the_address_is_told(content: bytes) -> None:
         with pytest.raises(ServiceError, match="no facekit serve"):
             verify(f"http://127.0.0.1:{other.server_port}", str(OBAMA), str(BIDEN))
         thread.join()
+
+
+@pytest.mark.parametrize(
+    "content", ["short", "0123456789abcdef\n0123456789abcdef", "0123456789 abcdef"]
+)
+def test_a_token_that_no_service_has_is_told_before_one_is_asked(
+    content: str, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(content)
+    with pytest.raises(UsageError, match="a token of at least 16 ASCII characters without spaces"):
+        verify("http://127.0.0.1:1", str(OBAMA), str(OBAMA2), token_file=tmp_path / "token")

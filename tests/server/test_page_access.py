@@ -14,7 +14,7 @@ from tests.server.service import Service, running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("playwright", reason="needs the dev extra")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the dev extra")
 pytest.importorskip("starlette", reason="needs the serve extra")
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
@@ -71,9 +71,17 @@ def test_everything_is_done_by_the_keyboard_alone(seen: Visit, photos: Path) -> 
             seen.page.keyboard.press(key)
 
     def choose(name: str) -> None:
-        with seen.page.expect_file_chooser() as chooser:
-            press("Enter")
-        chooser.value.set_files(photos / f"{name}.jpg")
+        for _ in range(10):
+            try:
+                with seen.page.expect_file_chooser(timeout=20_000) as chooser:
+                    press("Enter")
+                chooser.value.set_files(photos / f"{name}.jpg")
+                return
+            except (
+                playwright.TimeoutError
+            ):  # a key counts as the user's for 5 s: less than a busy machine takes
+                seen.complaints[:] = [one for one in seen.complaints if "activation" not in one]
+        raise AssertionError("Enter opens no chooser of files")
 
     def focus() -> str:
         name: str = seen.page.evaluate(

@@ -20,6 +20,8 @@ from facekit.errors import ModelError, ModelMissingError, ServiceError, StorageE
 from facekit.server.workers import WorkerPool
 from tests.server.worker_functions import cannot_open, open_answers
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool[Any, Any]]:
@@ -160,7 +162,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     )
     (tmp_path / "parent.py").write_text(code)
     with subprocess.Popen(
-        [sys.executable, str(tmp_path / "parent.py")], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(tmp_path / "parent.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
         workers = [int(text) for text in parent.stdout.readline().split()]

@@ -20,13 +20,13 @@ from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import CropSpec, DetectorIdentity, Float32Array
 from tests.template.spaces import CHANGES, MEAN, SPACE
 
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 HASH = st.text("0123456789abcdef", min_size=64, max_size=64)
 SPACES = st.builds(
     TemplateSpace,
-    model=st.text(),
+    model=TEXT,
     model_sha256=HASH,
-    detector=st.none()
-    | st.builds(DetectorIdentity, st.text(), st.lists(HASH, max_size=3).map(tuple)),
+    detector=st.none() | st.builds(DetectorIdentity, TEXT, st.lists(HASH, max_size=3).map(tuple)),
     crop=st.builds(
         CropSpec, st.sampled_from(CropRule), st.floats(0, 1e6), st.sampled_from(ResizeFilter)
     ),
