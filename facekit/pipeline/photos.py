@@ -20,7 +20,7 @@ from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
 from facekit.photo.pillow import is_pillow
-from facekit.photo.reading import PictureSource, source_name
+from facekit.photo.reading import PhotoFile, PictureSource, source_name
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture
@@ -208,12 +208,12 @@ class CropPhoto:
     height_px: int
     width_px: int
 
-    def open(self) -> Callable[[Path], UInt8Array]:
+    def open(self) -> Callable[[PhotoFile], UInt8Array]:
         locator = Locator(options=replace(self.locate, threads=1))
 
         size = {"height_px": self.height_px, "width_px": self.width_px}
 
-        def crop(photo: Path) -> UInt8Array:
+        def crop(photo: PhotoFile) -> UInt8Array:
             if self.crop.rule is CropRule.NONE:
                 (picture,) = locator.read([photo])
                 crops = whole_picture(picture.pixels, self.crop, **size)
