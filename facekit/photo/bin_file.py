@@ -8,6 +8,7 @@ so.  A photo is bytes, which Python 2 wrote as a string, or a NumPy array of byt
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class PackedPairs:
     """(2 N,): photos 2 k and 2 k + 1 are pair k."""
     same: tuple[bool, ...]
     """(N,) whether the photos of each pair are of one person."""
+    md5: str
+    """The MD5 of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def read_packed_pairs(path: Path) -> PackedPairs:
             for index, one in enumerate(spans)
         ),
         same,
+        hashlib.md5(content, usedforsecurity=False).hexdigest(),
     )
 
 

@@ -243,8 +243,8 @@ def embed_each(
     is_delegated = pipeline.options.accelerator.requests_accelerator
     if workers is None and ray is None:
         workers = worth_workers(names, is_delegated=is_delegated)
-    if is_delegated and (workers != 1 or ray is not None):
-        raise UsageError("An accelerator is used by one process: pass --workers 1, without --ray.")
+    if is_delegated:
+        require_one_process(workers, ray)
     results = map_photos(
         EmbedPhoto(pipeline.model.path.absolute(), pipeline.options),
         names,
@@ -257,6 +257,12 @@ def embed_each(
     return (  # a cluster needs absolute paths; results have the given names
         replace(result, name=_name(name)) for name, result in zip(names, results, strict=True)
     )
+
+
+def require_one_process(workers: int | None, ray: str | None) -> None:
+    """Raises UsageError if several processes would have to share an accelerator."""
+    if workers != 1 or ray is not None:
+        raise UsageError("An accelerator is used by one process: pass --workers 1, without --ray.")
 
 
 def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:

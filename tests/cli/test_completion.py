@@ -166,7 +166,7 @@ def values(items: list[CompletionItem]) -> list[str]:
         ("convert --vela ethos-u85", ["ethos-u85-256", "<file>"]),
         ("train --config fine", ["finetune", "<file>"]),
         ("benchmark --config ", ["ixrt", "<file>"]),
-        ("eval-lfw --protocol dev", ["devtrain", "devtest", "<file>"]),
+        ("eval-lfw --protocol dev", ["devtrain", "devtest"]),
         ("train --data ", ["<dir>"]),
         ("bundle --target c", ["cpu"]),
         ("data fetch ", ["lfw"]),

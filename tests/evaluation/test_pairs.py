@@ -8,9 +8,7 @@ from facekit.errors import PairListError
 from facekit.evaluation.protocols.pairs import (
     Pair,
     Photo,
-    missing_photos,
     read_pairs,
-    require_photos,
 )
 
 TWO_FOLDS = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nCy\t10\t4\nBob\t3\tCy\t4\n"
@@ -167,19 +165,3 @@ def test_a_fault_in_a_csv_list_is_named_with_its_line(
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PairListError, match="cannot be read: No such file"):
         read_pairs(tmp_path / "none.txt")
-
-
-def test_missing_photos_are_listed(tmp_path: Path) -> None:
-    pairs = read_pairs(write(tmp_path, TWO_FOLDS))
-    for name in ("Ada_0001", "Ada_0002", "Cy_0004"):
-        photo = tmp_path / name.partition("_")[0] / f"{name}.jpg"
-        photo.parent.mkdir(exist_ok=True)
-        photo.touch()
-    assert [photo.path for photo in missing_photos(pairs, tmp_path)] == [
-        "Bob/Bob_0003.jpg",
-        "Cy/Cy_0010.jpg",
-    ]
-    with pytest.raises(PairListError) as caught:
-        require_photos(pairs, tmp_path)
-    assert "line 3: no photo Bob/Bob_0003.jpg" in str(caught.value)
-    assert "2 of 5 photos, in 3 of 4 pairs" in str(caught.value)

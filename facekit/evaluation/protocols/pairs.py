@@ -150,26 +150,6 @@ def read_pairs(path: Path) -> PairList:
     return PairList(path.name, folds, hashlib.md5(raw, usedforsecurity=False).hexdigest())
 
 
-def missing_photos(pairs: PairList, photos_dir: Path) -> tuple[Photo, ...]:
-    """Returns the photos of the list that are not files under `photos_dir`, sorted by path."""
-    return tuple(photo for photo in pairs.photos if not (photos_dir / photo.path).is_file())
-
-
-def require_photos(pairs: PairList, photos_dir: Path) -> None:
-    """Raises PairListError with the first missing photo's line and the number of missing photos."""
-    missing = {photo.path for photo in missing_photos(pairs, photos_dir)}
-    if not missing:
-        return
-    affected = [pair for pair in pairs.pairs if {pair.a.path, pair.b.path} & missing]
-    first = affected[0]
-    path = first.a.path if first.a.path in missing else first.b.path
-    raise PairListError(
-        f"{pairs.name}, line {first.line}: no photo {path} in {photos_dir}. Missing in all: "
-        f"{len(missing)} of {len(pairs.photos)} photos, in {len(affected)} of "
-        f"{len(pairs.pairs)} pairs. Pass the folder that holds them."
-    )
-
-
 def _lfw_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
     header = _HEADER.fullmatch(lines[0])
     if header is None:

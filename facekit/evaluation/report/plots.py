@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
-from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
+from facekit.evaluation.records import DataSetReport, ModelIdentity, ModelResult
 from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
 from facekit.template.wording import threshold_text
@@ -49,7 +49,7 @@ _STYLE = {
 }
 
 
-def draw_figures(report: EvaluationReport) -> dict[str, Any]:
+def draw_figures(report: DataSetReport) -> dict[str, Any]:
     """Returns matplotlib Figures by name: "roc", "det", "scores"; "folds", "latency" if measured.
 
     Raises MissingExtraError without matplotlib.
