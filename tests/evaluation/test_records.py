@@ -112,12 +112,12 @@ def test_the_json_has_the_rates_and_no_single_pairs(made_up: DataSetReport) -> N
     plain = json.loads(report_json(whole(made_up)))
     assert plain["schema_version"] == 1
     require_schema("eval-lfw", plain)
-    assert plain["models"][0]["model"] == "facenet:float32"
-    assert plain["models"][0]["threshold_origin"] == "other-folds"
-    assert plain["models"][0]["accuracy"]["trial_count"] == 599
-    assert plain["models"][0]["tar_at_fmr"][2]["tar"] is None
-    assert "pairs" not in plain["models"][0]
-    assert plain["comparisons"][0]["pair_count"] == 600
+    assert plain["data_sets"][0]["models"][0]["model"] == "facenet:float32"
+    assert plain["data_sets"][0]["models"][0]["threshold_origin"] == "other-folds"
+    assert plain["data_sets"][0]["models"][0]["accuracy"]["trial_count"] == 599
+    assert plain["data_sets"][0]["models"][0]["tar_at_fmr"][2]["tar"] is None
+    assert "pairs" not in plain["data_sets"][0]["models"][0]
+    assert plain["data_sets"][0]["comparisons"][0]["pair_count"] == 600
 
 
 def test_the_csv_has_every_pair_of_every_model(made_up: DataSetReport) -> None:
