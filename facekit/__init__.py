@@ -48,6 +48,7 @@ from facekit.errors import (
     NoOperatingPointError,
     PackageError,
     PairListError,
+    ServiceError,
     StorageError,
     UsageError,
 )
@@ -157,6 +158,7 @@ __all__ = [
     "Reporter",
     "ResizeFilter",
     "Runtime",
+    "ServiceError",
     "StorageError",
     "TemplateSpace",
     "Threshold",

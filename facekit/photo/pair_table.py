@@ -25,6 +25,7 @@ from facekit.errors import PairListError
 from facekit.system.inputs import InputKind, read_input
 
 PAIR_LIST = InputKind("a pair list", PairListError, max_bytes=1 << 30)
+_LONGEST_HEADER = 1 << 20
 _SEPARATORS = (",", "\t", ";")
 _FILLER = re.compile(r"[\s_.-]")
 
@@ -154,9 +155,9 @@ def _meaning(title: str) -> Column | None:
 
 
 def _first_cells(text: str, separator: str) -> list[str]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    lines = io.StringIO(text[:_LONGEST_HEADER], newline="")
     try:
-        return next(csv.reader([first], delimiter=separator), [])
+        return next(filter(any, csv.reader(lines, strict=True, delimiter=separator)), [])
     except csv.Error:  # said with its line where the whole is read
         return []
 

@@ -12,7 +12,7 @@ from typing import Any
 from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Template, checked_name, now_utc
-from facekit.photo.reading import read_bytes
+from facekit.photo.reading import EncodedSource, read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -106,7 +106,7 @@ def enroll(
 
 
 def enroll_person(
-    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]
+    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[EncodedSource]
 ) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
@@ -172,12 +172,13 @@ def _template(embedded: EmbeddedPicture) -> Template:
     )
 
 
-def _sha256(photo: str) -> str:
-    """Returns the SHA-256 that Picture.sha256 has for this file.
+def _sha256(photo: EncodedSource) -> str:
+    """Returns the SHA-256 that Picture.sha256 has for this photo.
 
-    Returns "" if the file cannot be read, because embedding the file then reports the reason.
+    Returns "" if it cannot be read, because embedding it then reports the reason.
     """
     try:
-        return hashlib.sha256(read_bytes(Path(photo))).hexdigest()
+        source = Path(photo) if isinstance(photo, str) else photo
+        return hashlib.sha256(read_bytes(source)).hexdigest()
     except ImageError:
         return ""

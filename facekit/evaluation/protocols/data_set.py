@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,7 +102,8 @@ def find_photos(pairs: PairList, folders: Sequence[Path]) -> dict[str, Path]:
     missing: set[str] = set()
     for photo in pairs.photos:
         paths = (folder / photo.path for folder in folders)
-        path = next((path for path in paths if path.is_file()), None)
+        # not Path.is_file, which raises OSError for a name that is too long
+        path = next((path for path in paths if os.path.isfile(path)), None)
         if path is None:
             missing.add(photo.path)
         else:

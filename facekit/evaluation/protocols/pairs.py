@@ -40,7 +40,7 @@ PUBLISHED_MD5 = {
 """The lists as published at http://vis-www.cs.umass.edu/lfw/ (also scikit-learn's fetcher)."""
 
 _JOINED_BY = " + "
-_HEADER = re.compile(r"([1-9][0-9]*)(?:\t([1-9][0-9]*))?")
+_HEADER = re.compile(r"([1-9][0-9]{0,8})(?:\t([1-9][0-9]{0,8}))?")
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
