@@ -59,8 +59,8 @@ class VerifiedPair:
         """Returns the pair with its verification's members, or with its error."""
         outcome = self.error if self.verification is None else self.verification
         assert outcome is not None  # one of the two is there
-        columns = {"columns": dict(self.pair.others)} if self.pair.others else {}
-        return {"a": self.pair.a, "b": self.pair.b, **columns, **outcome.to_dict()}
+        listed = {"a": self.pair.a, "b": self.pair.b, "columns": dict(self.pair.others)}
+        return {**listed, **outcome.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)

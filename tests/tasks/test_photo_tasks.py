@@ -105,7 +105,8 @@ class TestVerifyPairs:
         assert different.verification is not None
         assert not different.verification
         assert isinstance(failed.error, ImageError)
-        assert failed.to_dict() == {"a": photos[0], "b": broken, **failed.error.to_dict()}
+        listed = {"a": photos[0], "b": broken, "columns": {}}
+        assert failed.to_dict() == {**listed, **failed.error.to_dict()}
         assert different.to_dict()["verified"] is False
         assert failed.threshold_distance == pytest.approx(same.threshold_distance)
 
