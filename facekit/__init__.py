@@ -32,6 +32,7 @@ from facekit.enums import (
 from facekit.errors import (
     AcceleratorError,
     AmbiguousFaceError,
+    AmbiguousPersonError,
     EmbeddingFileError,
     FaceError,
     FacekitError,
@@ -108,6 +109,7 @@ __all__ = [
     "AcceleratorError",
     "AcceleratorRequest",
     "AmbiguousFaceError",
+    "AmbiguousPersonError",
     "Calibration",
     "CalibrationPhotos",
     "Card",

@@ -89,6 +89,10 @@ class AmbiguousFaceError(FaceError):
     pass
 
 
+class AmbiguousPersonError(FaceError):
+    pass
+
+
 class InputError(FacekitError):
     exit_code = 4
 
