@@ -5,12 +5,20 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageError
+from facekit.errors import (
+    AmbiguousFaceError,
+    FacekitError,
+    ImageError,
+    NoOperatingPointError,
+    UsageError,
+)
 from facekit.gallery.gallery import Gallery
+from facekit.gallery.identify import default_threshold
+from facekit.gallery.lookalikes import Lookalikes, find_lookalikes
 from facekit.gallery.records import Template, checked_name, now_utc
 from facekit.photo.reading import read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
@@ -33,12 +41,18 @@ class Enrolment:
     """Number of photos that were skipped: enrolled under this name before, or passed twice now."""
     failures: tuple[PhotoFailure, ...]
     """The photos from which no template could be computed, each with the reason."""
+    is_new: bool
+    """True if nobody had this name before."""
+    lookalikes: tuple[Lookalikes, ...] = ()
+    """Other people whom `identify` may take a new person for, or the reverse, by its default
+    threshold; empty for a person who is not new, and if the card has no error rates."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "added_count": self.added_count,
             "already_enrolled_count": self.already_enrolled_count,
+            "lookalikes": [pair.to_dict() for pair in self.lookalikes],
             "failed": [failure.to_dict() for failure in self.failures],
         }
 
@@ -83,7 +97,9 @@ def enroll(
     `data` is a folder with one folder of photos for each person.  Each person is enrolled in one
     transaction, and `on_person` is called after each transaction.  A missing gallery is made.  A
     photo that is already enrolled under the person's name is skipped.  A photo that cannot be used
-    is reported and becomes a failure; the other photos are enrolled.
+    is reported and becomes a failure; the other photos are enrolled.  At the end everybody who is
+    new is compared with all others; who is as similar as `identify` asks of one person is reported,
+    and stays.  `on_person` is called before, with an enrolment without lookalikes.
     Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
     photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
     read or contains no folder, and ImageError if a folder contains no photo.  Raises
@@ -95,12 +111,19 @@ def enroll(
     results = []
     with open_gallery(location or GalleryLocation(), create=True) as gallery:
         for person, files in reporter.steps(people, length=len(people), label="enrolling"):
-            result = enroll_person(gallery, pipeline, person, files)
+            result = _enrolled(gallery, pipeline, person, files)
             results.append(result)
             for failure in result.failures:
                 reporter.failure(failure.error)
             on_person(result)
         refresh_index(gallery, reporter=reporter)
+        results = _with_lookalikes(gallery, pipeline, results)
+        for pair in dict.fromkeys(pair for one in results for pair in one.lookalikes):
+            reporter.note(
+                f"are {pair.name} and {pair.other} one person? Their similarity is "
+                f"{pair.similarity:.4f}. If so: "
+                + shlex.join(["facekit", "gallery", "merge", pair.name, pair.other])
+            )
         space = pipeline.space
         return Enrolled(gallery.info().url, space.model, space.model_sha256, tuple(results))
 
@@ -108,6 +131,13 @@ def enroll(
 def enroll_person(
     gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]
 ) -> Enrolment:
+    """Enrolls a person as `_enrolled` does, and looks for people who are too similar."""
+    person = _enrolled(gallery, pipeline, name, photos)
+    (person,) = _with_lookalikes(gallery, pipeline, [person])
+    return person
+
+
+def _enrolled(gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
     A photo that is already enrolled under this name is not embedded again.  Raises UsageError for
@@ -115,6 +145,7 @@ def enroll_person(
     (e.g. of another model), and StorageError if the gallery cannot be read or written.
     """
     name = checked_name(name)
+    is_new = gallery.person(name) is None
     have = gallery.photo_hashes(name)
     fresh = [photo for photo in photos if _sha256(photo) not in have]
     templates: list[Template] = []
@@ -134,7 +165,37 @@ def enroll_person(
         added_count=added,
         already_enrolled_count=len(photos) - len(failures) - added,
         failures=tuple(failures),
+        is_new=is_new,
     )
+
+
+def _with_lookalikes(
+    gallery: Gallery, pipeline: Pipeline, people: Sequence[Enrolment]
+) -> list[Enrolment]:
+    """Returns the enrolments with the lookalikes of everybody who is new."""
+    new = [person.name for person in people if person.is_new and person.added_count]
+    try:
+        threshold = default_threshold(
+            pipeline.model.card.calibration,
+            pipeline.threshold_space,
+            comparisons=gallery.info().template_count,
+        )
+    except NoOperatingPointError:
+        return list(people)
+    pairs = find_lookalikes(
+        gallery, pipeline.space, threshold_similarity=threshold.similarity, names=new
+    )
+    return [
+        replace(
+            person,
+            lookalikes=tuple(
+                pair
+                for pair in pairs
+                if person.name in new and person.name in (pair.name, pair.other)
+            ),
+        )
+        for person in people
+    ]
 
 
 def _whom(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facekit.enums import PersonRule
+from facekit.errors import InputError
+from facekit.evaluation.identification import measure_identification
 from facekit.evaluation.metrics import identification
 from facekit.evaluation.metrics.identification import (
     Searches,
@@ -18,8 +25,10 @@ from facekit.evaluation.metrics.identification import (
     search,
     threshold_at_fpir,
 )
+from facekit.gallery.open import open_gallery
 from facekit.template.match import unit_length
 from facekit.types import Float32Array
+from tests.gallery.made_up import SPACE, template
 
 
 def found(best: list[float], second: list[float], rank: list[int]) -> Searches:
@@ -150,3 +159,56 @@ def test_a_fitted_margin_holds_on_other_people() -> None:
 def test_one_person_has_no_margin() -> None:
     vectors, _ = made_up(1)
     assert fit_margin(vectors, ["Ada"] * len(vectors)) is None
+
+
+class TestMeasuredIdentification:
+    VECTORS, NAMES = made_up(3, people=12, photos=4)
+
+    def test_everybody_has_the_first_photos_enrolled(self) -> None:
+        result = measure_identification(self.VECTORS, self.NAMES, photos=2, draws=1)
+        closed, (opened,) = result.closed_set, result.open_sets
+        assert (closed.people_count, closed.probe_count) == (12, 24)
+        assert (opened.people_count, opened.mated_count, opened.non_mated_count) == (6, 12, 24)
+
+    def test_rank_1_is_that_of_a_real_gallery(self, tmp_path: Path) -> None:
+        space = replace(SPACE, size=24)
+        with open_gallery(str(tmp_path / "people.db"), create=True) as gallery:
+            for row in range(0, len(self.NAMES), 4):
+                gallery.add(
+                    self.NAMES[row], [replace(template(row), vector=self.VECTORS[row])], space
+                )
+            probes = [row for row in range(len(self.NAMES)) if row % 4]
+            ranked = gallery.rank(self.VECTORS[probes], space, rule=PersonRule.BEST, top=5)
+        within = [
+            [one.name for one in best].index(self.NAMES[row]) < 1
+            for row, best in zip(probes, ranked, strict=True)
+            if self.NAMES[row] in [one.name for one in best]
+        ]
+        closed = measure_identification(self.VECTORS, self.NAMES).closed_set
+        assert closed.identified[0].at == 1
+        assert closed.identified[0].rate == pytest.approx(sum(within) / len(probes))
+        assert closed.identified[1].rate == pytest.approx(len(within) / len(probes))
+        low, high = closed.identified[0].ci95
+        assert low <= closed.identified[0].rate <= high
+
+    def test_fnir_falls_as_fpir_rises_and_a_chosen_threshold_has_both(self) -> None:
+        vectors, names = made_up(4)
+        result = measure_identification(
+            vectors, names, sizes=(20, 10), choose=lambda count: (0.5, 0.001 * count)
+        )
+        assert [one.people_count for one in result.open_sets] == [10, 20]
+        for opened in result.open_sets:
+            rates = [one.rate for one in opened.fnir]
+            assert rates == sorted(rates, reverse=True)
+            assert min(rates) >= 1 - opened.rank_1.rate
+            finest = {10: 0.01, 20: 0.03}  # of 300 and of 240 unknown faces
+            assert min(one.at for one in opened.fnir) == finest[opened.people_count]
+            assert opened.chosen is not None
+            assert opened.chosen.predicted_fpir == 0.001 * opened.people_count
+
+    @pytest.mark.parametrize(
+        "options", [{"photos": 4}, {"sizes": (13,)}, {"sizes": (12,)}, {"sizes": (1,)}]
+    )
+    def test_too_few_people_are_refused(self, options: dict[str, Any]) -> None:
+        with pytest.raises(InputError, match="Four people"):
+            measure_identification(self.VECTORS, self.NAMES, **options)

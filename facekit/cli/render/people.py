@@ -212,6 +212,8 @@ def print_check(checked: CheckedGallery) -> None:
     _print_lines(checked.faults)
     if checked.recall_at_1 is not None:
         click.echo(f"the index finds {checked.recall_at_1:.1%} of the nearest templates")
+    for pair in checked.lookalikes or ():
+        click.echo(f"one person? {pair.similarity:.4f}  {pair.name}, {pair.other}")
     state = "faulty" if checked.faults else "sound"
     click.echo(
         f"{checked.info.people_count} people, {checked.info.template_count} templates: {state}"
