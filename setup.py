@@ -1,6 +1,6 @@
 """Where packages come from, the man pages of a wheel, and a source archive that is always the same.
 
-configs/ and scripts/imx/ stand at the top of the repository and are installed within facekit.
+configs/, scripts/imx/ and docs/schemas/ stand outside of facekit/ and are installed within it.
 """
 
 import gzip
@@ -15,6 +15,11 @@ from setuptools.command.sdist import sdist
 
 from distutils.command.install_data import install_data  # isort: skip  # setuptools brings it
 
+ELSEWHERE = {
+    "facekit.configs": "configs",
+    "facekit.board.scripts": "scripts/imx",
+    "facekit.schemas": "docs/schemas",
+}
 HERE = Path(__file__).resolve().parent
 
 
@@ -63,8 +68,8 @@ class ReproducibleArchive(sdist):
 
 
 setup(
-    packages=[*find_packages(include=["facekit*"]), "facekit.configs", "facekit.board.scripts"],
-    package_dir={"facekit.configs": "configs", "facekit.board.scripts": "scripts/imx"},
+    packages=[*find_packages(include=["facekit*"]), *ELSEWHERE],
+    package_dir=ELSEWHERE,
     data_files=[("share/man/man1", [])],  # filled while it is installed
     cmdclass={"install_data": InstallManPages, "sdist": ReproducibleArchive},
 )

@@ -49,6 +49,7 @@ from facekit.errors import (
     NoOperatingPointError,
     PackageError,
     PairListError,
+    ServiceError,
     StorageError,
     UsageError,
 )
@@ -159,6 +160,7 @@ __all__ = [
     "Reporter",
     "ResizeFilter",
     "Runtime",
+    "ServiceError",
     "StorageError",
     "TemplateSpace",
     "Threshold",

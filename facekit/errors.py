@@ -19,7 +19,8 @@
     |   |-- MissingExtraError         5   an optional package is needed and not installed
     |   `-- PackageError              5   a package is missing, too old, or cannot be imported
     |-- AcceleratorError              6   delegate or runtime missing, it took no node, or is wrong
-    `-- StorageError                  7   cannot write, lock or read what facekit keeps
+    |-- StorageError                  7   cannot write, lock or read what facekit keeps
+    `-- ServiceError                  8   a service is away or busy, or has lost the request
 
 Exit codes 0 (same, found) and 1 (different, not found) are results, not errors;
 130 is Ctrl-C, 70 a mistake in facekit itself.  A message says what was needed, what was
@@ -156,3 +157,7 @@ class AcceleratorError(FacekitError):
 
 class StorageError(FacekitError):
     exit_code = 7
+
+
+class ServiceError(FacekitError):
+    exit_code = 8

@@ -41,6 +41,19 @@ use_venv() {
   PATH=$PWD/.venv/bin:$PATH
 }
 
+# have_chromium: whether there is one, by the names that tests/chromium.py looks for.
+have_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
+# install_chromium: by Debian's package manager, as root or with sudo that asks nothing; else says so.
+install_chromium() {
+  local as_root=()
+  if [ "$(id --user)" != 0 ]; then as_root=(sudo --non-interactive); fi
+  say 'installing Chromium, for the tests of pages'
+  { "${as_root[@]}" apt-get update --quiet=2 && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null; } ||
+    say 'Chromium could not be installed: the tests with the marker browser will be skipped'
+}
+
 # have_models NAME...: builds each model that is missing, not as its card says, or older than the
 # registry and the calibrations that ship.
 have_models() {

@@ -59,9 +59,9 @@ if [ "$(cat "$environment/installed" 2>/dev/null)" != "$stamp" ]; then
   else
     "${pip[@]}" "${pins[@]}" --editable .
   fi
-  # What the tests need, and the extras encrypt, evaluate and onnx.
+  # What the tests need, and the extras encrypt, evaluate, onnx and serve.
   "${pip[@]}" "${pins[@]}" pytest pytest-xdist hypothesis jsonschema packaging cryptography onnxruntime \
-    pillow scikit-learn scipy
+    pillow scikit-learn scipy prometheus_client python-multipart starlette uvicorn
   echo "$stamp" >"$environment/installed"
 fi
 PATH=$PWD/$environment/bin:$PATH

@@ -45,6 +45,8 @@ site() {
 tests() {
   have_models mtcnn facenet512-casia sface yunet
   say 'tests'
+  have_chromium ||
+    say 'no Chromium here: the tests with the marker browser are skipped. On Debian: apt-get install chromium'
   # The test workers share the cores.
   FACEKIT_THREADS=1 pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
 }

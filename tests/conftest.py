@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.chromium import CHROMIUM, HOW_TO_GET_IT
+
 hypothesis.settings.register_profile("facekit", deadline=None)  # machines differ, and are busy
 hypothesis.settings.load_profile("facekit")
 
@@ -53,6 +55,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no LFW photos: set FACEKIT_LFW, or put them into ../shared/lfw")
     if item.get_closest_marker("tensorflow") and importlib.util.find_spec("tensorflow") is None:
         pytest.skip("no TensorFlow: pip install '.[train]'")
+    if item.get_closest_marker("browser") and CHROMIUM is None:
+        pytest.skip(HOW_TO_GET_IT)
     if item.get_closest_marker("model") and (missing := _missing_model()):
         pytest.skip(f"{missing}; scripts/test.sh builds the models once")
 

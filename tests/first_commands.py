@@ -27,6 +27,7 @@ OF_THE_DEFAULT_MODEL = {
     ("export",): "--format onnx -o a.onnx",
     ("benchmark",): "--stage embed",
     ("watch",): "lfw --known a.jpg --once",
+    ("serve",): "--port 0",
     ("serve-stdin",): "",
     ("bundle",): "--target cpu -o a.tar",
     ("selftest",): "",

@@ -24,7 +24,11 @@ from facekit.version import __version__
 from tests.test_project import BUILD_SYSTEM, PROJECT, ROOT
 
 STEM = f"facekit_cli-{__version__}"
-WHERE_INSTALLED = (("configs/", "facekit/configs/"), ("scripts/imx/", "facekit/board/scripts/"))
+WHERE_INSTALLED = {
+    "configs/": "facekit/configs/",
+    "docs/schemas/": "facekit/schemas/",
+    "scripts/imx/": "facekit/board/scripts/",
+}
 """folders of the repository that stand elsewhere in a wheel"""
 BUILT_FROM = {"LICENSE", "README.md", "pyproject.toml", "setup.py"}
 FOR_PACKAGERS = {"CHANGELOG.md", "CITATION.cff", "Containerfile", "SECURITY.md", "mkdocs.yml"}
@@ -75,8 +79,8 @@ def tracked(*folders: str) -> set[str]:
 
 def packaged() -> Iterator[str]:
     """The tracked files of the package, under their names in a wheel."""
-    for name in tracked("facekit", "configs", "scripts/imx"):
-        for folder, installed in WHERE_INSTALLED:
+    for name in tracked("facekit", *WHERE_INSTALLED):
+        for folder, installed in WHERE_INSTALLED.items():
             name = re.sub(f"^{folder}", installed, name)
         yield name
 

@@ -35,6 +35,7 @@ VERBS = {
     "export": ["export"],
     "benchmark": ["benchmark"],
     "watch": ["watch"],
+    "serve": ["load"],
     "serve-stdin": ["load"],
     "inspect": ["inspect"],
     "compile": ["compile"],
@@ -65,6 +66,7 @@ VERBS = {
     "models remove": ["models.remove"],
     "models export": ["models.export"],
     "models import": ["models.import_model", "models.import_options"],
+    "models key": ["models.key"],
     "models card": ["models.card", "models.card_draft"],
 }
 """By command, what Python has for it"""

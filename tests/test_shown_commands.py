@@ -39,6 +39,7 @@ NOT_RUN = {
     r"apt-get|scripts/emulate-board.sh": "installs; tests/scripts/test_emulated_board.py",
     r"neutron-converter|^strings ": "a board's firmware, NXP's converter; tests/board",
     r"/opt/|/etc/|systemctl|journalctl": "a service of the system; tests/scripts checks the unit",
+    r"facekit serve |--server|curl": "does not end by itself; tests/server asks it",
     r"facekit watch": "does not end by itself; tests/cli/test_watch_command.py",
     r"uv tool|pipx|scripts/dist.sh": "installs; tests/test_packages.py",
     r"podman|meta-mine|bitbake": "other programs; tests/test_container.py, test_yocto.py",

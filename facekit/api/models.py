@@ -6,7 +6,7 @@ from facekit.tasks.build import build, fetch
 from facekit.tasks.import_model import import_model, import_options
 from facekit.tasks.model_card import card, card_draft
 from facekit.tasks.model_list import list_models
-from facekit.tasks.models import export, info, path, remove, verify
+from facekit.tasks.models import export, info, key, path, remove, verify
 
 __all__ = [
     "build",
@@ -17,6 +17,7 @@ __all__ = [
     "import_model",
     "import_options",
     "info",
+    "key",
     "list_models",
     "path",
     "remove",

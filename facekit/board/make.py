@@ -39,7 +39,7 @@ BOARD = (
     else Path(__file__).resolve().parents[2] / "scripts" / "imx"
 )
 """Folder of the scripts for boards, in an installation and in a checkout (see setup.py)."""
-_BOARD_SUFFIXES = (".sh", ".service")
+_BOARD_SUFFIXES = (".sh", ".service", ".socket")
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _WHEEL = re.compile(r"facekit_cli-[0-9][0-9A-Za-z.]*-py3-none-any\.whl")
 

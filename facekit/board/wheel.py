@@ -18,7 +18,7 @@ from facekit.model.fetch import offline_by_environment
 
 NAME = "facekit-cli"
 _SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
-_FOLDERS = ("facekit", "configs", "scripts/imx")
+_FOLDERS = ("facekit", "configs", "docs/schemas", "scripts/imx")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can store
 _EPOCH_SECONDS = "315532800"
 _OF_THIS_INSTALL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")

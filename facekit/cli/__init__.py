@@ -67,6 +67,7 @@ _HEADINGS = {
         "train": ("train:train", "Train a model, or fine-tune one"),
     },
     "Serve": {
+        "serve": ("serve:serve", "Answer requests over HTTP"),
         "watch": ("watch:watch", "Answer for each photo that arrives in a folder"),
         "serve-stdin": ("serve_stdin:serve_stdin", "Answer requests as JSON Lines on stdin"),
     },
@@ -94,6 +95,7 @@ _EXIT_CODES = (
     ("5", "a model that is missing, or not as its card says; a missing or old package"),
     ("6", "a delegate or runtime that is missing, accepts nothing or is wrong"),
     ("7", "something that cannot be written, locked or read back"),
+    ("8", "a service that is away or busy, or has lost the request"),
     ("70", "a mistake in facekit"),
     ("130", "ended by Ctrl-C"),
     ("141", "the reader of stdout has gone"),

@@ -60,7 +60,8 @@ def _given_secret(key_file: Path | None) -> SecretSource:
     """Of a key file, the environment or the person at the terminal, in this order."""
     from facekit.tasks.gallery import secret_source
 
-    return secret_source(key_file, lambda: _passphrase(PASSPHRASE_VARIABLE, "Passphrase"))
+    passphrase = functools.partial(_passphrase, PASSPHRASE_VARIABLE, "Passphrase")
+    return secret_source(key_file, passphrase)
 
 
 def new_secret(key_file: Path | None, variable: str) -> SecretSource:

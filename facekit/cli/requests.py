@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from facekit.gallery.identify import OpenSetChoice
     from facekit.photo.limits import ImageLimits
     from facekit.runtime.delegates import AcceleratorRequest
+    from facekit.tasks.gallery import GalleryLocation
     from facekit.tasks.open_pipeline import CropChange, PipelineRequest
+    from facekit.tasks.serve import ServiceRequest
     from facekit.template.threshold import ThresholdChoice
     from facekit.video.records import TrackOptions
 
@@ -36,6 +38,15 @@ def pipeline_request(model: str | None = None, **options: Any) -> PipelineReques
         runtime=options.get("runtime"),
         accelerator=accelerator_request(**options),
     )
+
+
+def service_request(
+    choice: ThresholdChoice, location: GalleryLocation, **options: Any
+) -> ServiceRequest:
+    """Of `threshold_options`, `gallery_options` and the options of a pipeline."""
+    from facekit.tasks.serve import ServiceRequest
+
+    return ServiceRequest(pipeline_request(**options), choice, location)
 
 
 def accelerator_request(

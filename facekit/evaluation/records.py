@@ -10,7 +10,7 @@ from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 
 SCHEMA_VERSION = 1
 

@@ -24,7 +24,7 @@ from facekit.evaluation.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
 from facekit.reporter import SILENT, Reporter
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 
 TAR_TARGETS = (1e-1, 1e-2)
 """Target FMRs for which 500 impostor pairs are enough."""

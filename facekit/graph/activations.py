@@ -11,10 +11,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from facekit.errors import ModelBuildError
 
-LINEAR = "/linear"
-"""Suffix of the name of a layer that a LiteRT file merges with the activation function behind the
-layer.  The name without the suffix belongs to the output of the activation function."""
-
 
 @dataclass(frozen=True, slots=True)
 class Activation:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from facekit.graph.graph import Node, Operation
 
+LINEAR = "/linear"
+"""Suffix of the name of a layer that a LiteRT file merges with the activation function behind the
+layer.  The name without the suffix belongs to the output of the activation function."""
 _SUFFIXES = {
     Operation.CONVOLUTION: "Conv2D",
     Operation.DENSE: "MatMul",

@@ -98,20 +98,22 @@ def import_models(
     force: bool = False,
     on_wait: Callable[[], None] | None = None,
     on_replaced: Callable[[str], object] = lambda _: None,
+    on_signed: Callable[[str], object] = lambda _: None,
 ) -> tuple[InstalledModel, ...]:
     """Checks the whole archive, then installs its models.
 
     Other stored variants of these models are kept.  `trusted` is the file of a public key, whose
     owner must have signed the archive; None means that a signature is not looked at.
-    `on_wait` is called once for each lock that another process holds, and `on_replaced`, with the
-    change in words, for each model that is replaced.  Raises ModelMismatchError for any content
+    `on_wait` is called once for each lock that another process holds, `on_replaced`, with the
+    change in words, for each model that is replaced, and `on_signed`, with the SHA-256 of the
+    trusted public key, if it has signed the archive.  Raises ModelMismatchError for any content
     that `export_models` does not write, UsageError if a known model would change (see
     facekit.model.replacement) and `force` is False, and StorageError if the store cannot be
     written.
     """
     with storage_errors(), workspace(home(), "_import", on_wait=on_wait) as folder:
         _unpack(archive, folder)
-        _take_signature(archive, folder, trusted)
+        signed_by = _take_signature(archive, folder, trusted)
         unpacked = [_check_variants(path, archive) for path in sorted(folder.iterdir())]
         if not unpacked:
             raise ModelMismatchError(f"{archive} holds no model. {_NOT_IMPORTED}")
@@ -122,6 +124,8 @@ def import_models(
             install(variants[0].card.name, partial(_move, variants), on_wait=on_wait)
         for change in map(str, replaced):
             on_replaced(change)
+    if signed_by is not None:
+        on_signed(signed_by)
     return tuple(
         load_checked(variant_path(card.name, card_for_store(card).variant))
         for variants in unpacked
@@ -129,14 +133,18 @@ def import_models(
     )
 
 
-def _take_signature(archive: Path, folder: Path, trusted: Path | None) -> None:
-    """Removes the signature from the unpacked archive, after a check by the key `trusted`."""
-    signature = folder / SIGNATURE
+def _take_signature(archive: Path, folder: Path, trusted: Path | None) -> str | None:
+    """Removes the signature from the unpacked archive, after a check by the key `trusted`.
+
+    Returns the SHA-256 of that key, None without one.
+    """
+    signature, signed_by = folder / SIGNATURE, None
     if trusted is not None:
         paths = [path for path in folder.rglob("*") if path.is_file() and path != signature]
         files = {str(path.relative_to(folder)): sha256_of(path) for path in paths}
-        require_signed(archive, signature, files, trusted)
+        signed_by = require_signed(archive, signature, files, trusted)
     signature.unlink(missing_ok=True)
+    return signed_by
 
 
 def _files_of(name: str) -> tuple[Path, ...]:

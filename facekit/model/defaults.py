@@ -26,7 +26,7 @@ VARIABLE = "FACEKIT_MODEL"
 BUILT_IN = "facekit"
 _SETTINGS = ("model",)
 _FILES = (*MODEL_SUFFIXES, CARD_SUFFIX)
-_CONFIGURATION = InputKind("a configuration", UsageError, max_bytes=1_000_000)
+_CONFIGURATION = InputKind("a configuration", UsageError, max_bytes=100_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ of the built model's card.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model.card import DETECTOR as DETECTOR  # re-exported
-from facekit.model.card import Source, Task, parse_input, parse_optional_crop, parse_source
+from facekit.model.card import Card, Source, Task, parse_input, parse_optional_crop, parse_source
 from facekit.model.folders import DEFAULT_MODEL as DEFAULT_MODEL
 from facekit.model.folders import REGISTRY, known_names
 from facekit.system.fields import Fields
@@ -154,6 +155,32 @@ def entry(name: str) -> RegistryEntry:
             f"{', '.join(names())}."
         )
     return read_entry(REGISTRY / f"{name}.json")
+
+
+def require_own_input(card: Card, where: Path) -> None:
+    """Checks a card that names a detector of the registry and the weights of that detector.
+
+    Thresholds that ship with facekit hold for every file that is made of these weights.  Color
+    order and scaling of its input must therefore be the registry's; the mean of a quantized file
+    may be rounded up.  The size is the file's own, whatever the card states.
+    Raises ModelMismatchError, which names the card's file `where`.
+    """
+    if card.task is not Task.DETECTION or card.name not in names():
+        return
+    own = entry(card.name)
+    fed, needed = card.input, own.card.input
+    means = {needed.mean, math.ceil(needed.mean)}
+    if own.source.sha256 == card.source.sha256 and not (
+        fed.color_order is needed.color_order and fed.std == needed.std and fed.mean in means
+    ):
+        raise ModelMismatchError(
+            f"Card {where} is not true: {card.name} of these weights is fed {_shown(needed)}. "
+            f"The card states {_shown(fed)}. Build it again: facekit models build {card.name}"
+        )
+
+
+def _shown(fed: InputSpec) -> str:
+    return f"{fed.color_order.value}, (x - {fed.mean:g}) / {fed.std:g}"
 
 
 def read_entry(path: Path) -> RegistryEntry:

@@ -5,10 +5,12 @@
 The signed message is the text of `_message`: name and SHA-256 of each of the other members.  Keys
 are PEM files of PKCS #8 and X.509, as `openssl genpkey -algorithm ed25519` makes them.  The public
 key in an archive only tells who might have signed it; the one that counts is the user's own.
+`new_key_pair` makes the same files without openssl.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,27 @@ _CONTEXT = "facekit models archive 1"
 _PRIVATE = InputKind("a private key of Ed25519 in PEM", UsageError, max_bytes=1_000_000)
 _PUBLIC = InputKind("a public key of Ed25519 in PEM", UsageError, max_bytes=1_000_000)
 _SIGNED = InputKind("the signature of an archive", ModelMismatchError, max_bytes=1_000_000)
+
+
+def new_key_pair() -> tuple[bytes, bytes, str]:
+    """Returns a new private key and its public key, both in PEM, and `key_sha256` of the latter.
+
+    Raises MissingExtraError if cryptography is not installed.
+    """
+    serialization, ed25519 = _keys()
+    private = ed25519.Ed25519PrivateKey.generate()
+    pem = serialization.Encoding.PEM
+    secret = private.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = private.public_key()
+    content = public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return secret, content, key_sha256(public)
+
+
+def key_sha256(public: Any) -> str:
+    """Returns the SHA-256 of a public key's 32 bytes (RFC 8032) in hexadecimal, which names it."""
+    return hashlib.sha256(public.public_bytes_raw()).hexdigest()
 
 
 def signed(files: Mapping[str, str], key: Path) -> bytes:
@@ -48,8 +71,8 @@ def signed(files: Mapping[str, str], key: Path) -> bytes:
     return json.dumps(whole, indent=1).encode() + b"\n"
 
 
-def require_signed(archive: Path, member: Path, files: Mapping[str, str], key: Path) -> None:
-    """Checks that the key's owner signed exactly these files.
+def require_signed(archive: Path, member: Path, files: Mapping[str, str], key: Path) -> str:
+    """Checks that the key's owner signed exactly these files; returns the key's `key_sha256`.
 
     `member` is the unpacked signature of `archive`, which need not exist, and `key` the file of the
     trusted public key.  Raises ModelMismatchError if the archive is not signed, or signed by
@@ -74,6 +97,7 @@ def require_signed(archive: Path, member: Path, files: Mapping[str, str], key: P
         public.verify(signature, _message(files))
     except _module("exceptions").InvalidSignature:
         _refuse(archive, f"was changed after it was signed by {key}")
+    return key_sha256(public)
 
 
 def _message(files: Mapping[str, str]) -> bytes:

@@ -157,9 +157,13 @@ def card_of(path: Path) -> Card:
     """Returns the card beside a model file, whose calibrations state whether they ship with
     facekit; the file itself is not read.
 
-    Raises ModelMismatchError if the card is missing or not valid.
+    Raises ModelMismatchError if the card is missing or not valid, or states another input of a
+    detector's weights than the registry.
     """
-    return recognized(read_card(path.with_suffix(CARD_SUFFIX)))
+    beside = path.with_suffix(CARD_SUFFIX)
+    card = read_card(beside)
+    registry.require_own_input(card, beside)
+    return recognized(card)
 
 
 def load_checked(path: Path, *, read_all: bool = False) -> InstalledModel:

@@ -26,6 +26,17 @@ PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
 _STDIN = "-"
 
 
+class NamedBytes(bytes):
+    """The bytes of an encoded photo, with the name that whoever sent it gave it."""
+
+    name: str
+
+    def __new__(cls, content: bytes, name: str) -> NamedBytes:
+        made = super().__new__(cls, content)
+        made.name = name
+        return made
+
+
 def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """Returns the bytes of the encoded photo.
 
@@ -99,6 +110,8 @@ def source_name(source: PictureSource) -> str:
     """Returns `Picture.name` of a source, but "<picture>" for every Pillow image."""
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
+    if isinstance(source, NamedBytes):
+        return source.name
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "<bytes>"
     if isinstance(source, np.ndarray):

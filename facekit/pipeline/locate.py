@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -186,6 +187,13 @@ class Locator:
         self._nets = Once(lambda: self.options.found_nets)
         self._opened = Once(self._open)
         self._detector = Once(self._load)
+
+    def selecting(self, policy: FacePolicy) -> Locator:
+        """Returns a locator that selects faces by `policy` and shares the detector with this
+        one."""
+        other = copy.copy(self)
+        other.options = replace(self.options, face_policy=policy)
+        return other
 
     @property
     def detector(self) -> Detector:

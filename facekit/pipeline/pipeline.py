@@ -5,6 +5,7 @@ photo -> faces -> crops -> embeddings -> similarity -> decision
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -122,6 +123,15 @@ class Pipeline:
         request = self.options.accelerator
         opened = self.opened if request.requests_accelerator else None
         return device_use(self.model.path, request, opened)
+
+    def selecting(self, policy: FacePolicy) -> Pipeline:
+        """Returns a pipeline that selects faces by `policy` and shares all networks with this
+        one."""
+        other = copy.copy(self)
+        locate = replace(self.options.locate, face_policy=policy)
+        other.options = replace(self.options, locate=locate)
+        other._locator = self._locator.selecting(policy)
+        return other
 
     def load(self) -> None:
         """Loads all networks now, not at their first use.

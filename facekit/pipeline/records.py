@@ -9,7 +9,8 @@ from facekit.enums import MeasuredBy, Metric
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
 from facekit.template.calibration import LogisticScore, OperatingPoint
-from facekit.template.match import Decision, distance
+from facekit.template.match import Decision
+from facekit.template.metrics import distance
 from facekit.template.threshold import ScoreMeaning, Threshold
 from facekit.template.wording import marked, prior_text
 from facekit.types import CropSpec, Face, Float32Array, UInt8Array
@@ -169,7 +170,7 @@ class Verification:
             "model": self.model,
             "detector_backend": self.detector or "skip",
             "similarity_metric": self.metric.value,
-            "facial_areas": {key: _facial_area(face) for key, face in faces.items()},
+            "facial_areas": {key: facial_area(face) for key, face in faces.items()},
             "time": round(sum(self.timings_ms.values()) / 1e3, 4),
             "similarity": self.decision.similarity,
             "threshold_similarity": self.threshold.similarity,
@@ -250,8 +251,11 @@ def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
     }
 
 
-def _facial_area(face: Face | None) -> dict[str, Any] | None:
-    """Returns deepface's form: integer pixels, and eyes named left and right as by the person."""
+def facial_area(face: Face | None) -> dict[str, Any] | None:
+    """Returns a face in deepface's form; None for None.
+
+    Box and eyes are whole pixels, and the eyes are named left and right as the person has them.
+    """
     if face is None:
         return None
     x1, y1, x2, y2 = (round(value) for value in face.box_xyxy.tolist())

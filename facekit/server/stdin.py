@@ -2,76 +2,63 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, BinaryIO
 
-from facekit.enums import CropRule, Metric
-from facekit.errors import FacekitError, UsageError, mistake
-from facekit.pipeline.pipeline import Pipeline
+from facekit.errors import InputError, UsageError
 from facekit.reporter import SILENT, Reporter
-from facekit.server.requests import Request, Verb, parse_object, parse_request, request_lines
-from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.threshold import Threshold, ThresholdChoice
+from facekit.server.answers import answered, error_record, ready
+from facekit.server.requests import parse_line, parse_object
+from facekit.system.inputs import InputKind, reading
+from facekit.tasks.serve import Service, ServiceRequest
+
+_LINES = InputKind("JSON Lines", InputError, max_bytes=100_000_000)  # of a line
+LINE = InputKind("one JSON object", UsageError, max_bytes=_LINES.max_bytes)
+"""One request."""
 
 
-def serve(
+def serve_lines(
     stream: BinaryIO | None,
     *,
-    request: PipelineRequest | None = None,
-    threshold: ThresholdChoice | None = None,
+    request: ServiceRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[dict[str, Any]]:
-    """Yields the answer to each line before reading the next one; blank lines are skipped.
+    """Yields what the service answers with, then the answer to each line before reading the next.
 
-    An error in a line is its answer, whatever it is.  Raises the errors of `open_pipeline`,
-    `ThresholdChoice.of` and `Pipeline.load` before a line is read, and InputError if `stream` is
-    closed (None) or cannot be read.
+    Blank lines are skipped.  An error in a line is its answer, whatever it is.  Raises the errors
+    of `Service` before a line is read, and InputError if `stream` is closed (None) or cannot be
+    read.
     """
-    threshold = threshold or ThresholdChoice()
-    pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
-    chosen = pipeline.threshold(threshold)
-    pipeline.load()
-    for line in request_lines(stream):
-        yield answer(line, pipeline, threshold=chosen, metric=threshold.metric, reporter=reporter)
+    with closing(Service(request or ServiceRequest(), reporter=reporter)) as service:
+        yield {"id": None, **ready(service)}
+        for line in request_lines(stream):
+            yield answer(line, service, reporter=reporter)
 
 
-def answer(
-    line: bytes,
-    pipeline: Pipeline,
-    *,
-    threshold: Threshold,
-    metric: Metric = Metric.COSINE,
-    reporter: Reporter = SILENT,
-) -> dict[str, Any]:
-    """Returns the record for one request, or its error, with the request's `id` or None.
-
-    An error that facekit has not foreseen is an answer with exit code 70, and is reported.
-    """
+def answer(line: bytes, service: Service, *, reporter: Reporter = SILENT) -> dict[str, Any]:
+    """Returns the record for one request, or its error, with the request's `id` or None."""
     named: dict[str, Any] = {"id": None}
     try:
-        found = parse_object(line)
+        found = parse_object(line, kind=LINE, name="A line")
         named = {"id": found.get("id")}
-        return named | _answered(parse_request(found), pipeline, threshold, metric)
-    except FacekitError as error:
-        return named | error.to_dict()
+        return named | answered(parse_line(found), service)
     except Exception as error:
-        reporter.detail("".join(traceback.format_exception(error)).rstrip())
-        reporter.failure(unforeseen := mistake(error))
-        return named | unforeseen.to_dict()
+        return named | error_record(error, reporter)
 
 
-def _answered(
-    request: Request, pipeline: Pipeline, threshold: Threshold, metric: Metric
-) -> dict[str, Any]:
-    if request.verb is Verb.VERIFY:
-        a, b = request.pictures
-        return pipeline.verify(a, b, threshold=threshold, metric=metric).to_dict()
-    if request.verb is Verb.DETECT:
-        if pipeline.crop_spec.rule is CropRule.NONE:
-            raise UsageError("Nothing is detected with --no-detect or --crop none.")
-        (located,) = pipeline.locate(request.pictures)
-        return {**located.to_dict(), "detector": pipeline.options.locate.detector_name}
-    (embedded,) = pipeline.embed(request.pictures)
-    space = pipeline.space
-    return {**embedded.to_dict(), "model": space.model, "model_sha256": space.model_sha256}
+def request_lines(stream: BinaryIO | None) -> Iterator[bytes]:
+    """Yields each line that is not blank as soon as it is there, with its line end.
+
+    Of a line that is too long, the part that `parse_object` needs to refuse it is yielded, and the
+    rest is read without being kept.  Raises InputError if the stream is closed (None) or cannot be
+    read.
+    """
+    with reading(_LINES, "standard input"):
+        if stream is None:
+            raise InputError("Standard input is closed.")
+        while line := stream.readline(_LINES.max_bytes + 1):
+            if len(line) > _LINES.max_bytes or line.strip():
+                yield line
+            while len(line) > _LINES.max_bytes and not line.endswith(b"\n"):
+                line = stream.readline(_LINES.max_bytes + 1)

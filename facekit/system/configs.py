@@ -18,7 +18,8 @@ CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.
 setup.py)."""
 
 TOML_SUFFIX = ".toml"
-_SETTINGS = InputKind("a target, or options in TOML", UsageError, max_bytes=10_000_000)
+_SETTINGS = InputKind("a target, or options in TOML", UsageError, max_bytes=100_000)
+_LONGEST_LINE = 1_000
 
 
 def config_names(folder: str, *, suffix: str) -> tuple[str, ...]:
@@ -57,9 +58,13 @@ def read_toml(name_or_path: str, folder: str, *, title: str) -> tuple[Path, dict
 def parse_toml(text: str) -> dict[str, Any]:
     """Returns the tables of a TOML document.
 
-    Raises ValueError for text that is not TOML, RecursionError for deep nesting; MissingExtraError
-    on Python 3.10 without the package tomli, because the standard library reads TOML from 3.11 on.
+    Raises ValueError for text that is not TOML or has a line of more than 1,000 characters, because
+    the time for a dotted key rises with the square of its length; RecursionError for deep nesting;
+    MissingExtraError on Python 3.10 without the package tomli, because the standard library reads
+    TOML from 3.11 on.
     """
+    if any(len(line) > _LONGEST_LINE for line in text.splitlines()):
+        raise ValueError(f"it has a line of more than {_LONGEST_LINE:,} characters")
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:

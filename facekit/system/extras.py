@@ -19,10 +19,15 @@ EXTRAS = {
     "ray": ("ray",),
     "onnx": ("onnxruntime",),
     "watch": ("watchdog",),
+    "serve": ("uvicorn", "starlette", "python_multipart", "prometheus_client"),
 }
 """Import names that stand for an extra."""
 
-_DISTRIBUTIONS = {"ai_edge_quantizer": "ai-edge-quantizer", "ethosu": "ethos-u-vela"}
+_DISTRIBUTIONS = {
+    "ai_edge_quantizer": "ai-edge-quantizer",
+    "ethosu": "ethos-u-vela",
+    "python_multipart": "python-multipart",
+}
 """Names that pip has for packages with another import name."""
 
 

@@ -69,6 +69,8 @@ class Fields:
         value = self._get(name)
         if not isinstance(value, str):
             raise self._wrong(name, "a string")
+        if "\0" in value:  # which no path and no argument of a program may have
+            raise self._wrong(name, "a string without null characters")
         return value
 
     def text_or_null(self, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -81,6 +82,8 @@ def _read_lines(pipe: IO[bytes], lines: SimpleQueue[bytes]) -> None:
 
 
 def _ending(code: int, errors: bytes) -> str:
+    if code == -signal.SIGXCPU:
+        return "has taken too much processor time"
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     last = " ".join(errors.decode(errors="replace").split()[-30:])
@@ -101,10 +104,21 @@ def answer_all(function: str, items: str) -> None:
 def limit_memory() -> None:
     """Lets this process take 8 GiB at most, or less if that is its limit already.
 
-    It is for a function that opens a file from outside.
+    It is for a function that opens a file from outside, as is `limit_processor_time`.
     """
     import resource  # POSIX only
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = _MAX_BYTES if soft == resource.RLIM_INFINITY else min(_MAX_BYTES, soft)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Lets this process take so much processor time from now on; SIGXCPU ends it then."""
+    import resource  # POSIX only
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = math.ceil(used.ru_utime + used.ru_stime + seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (most, hard))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from facekit.photo.reading import PictureSource
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
+from facekit.pipeline.pipeline import Pipeline
 from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
@@ -77,10 +79,17 @@ def compare(
     """
     names = list_pictures(photos)
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
+    return compare_photos(pipeline, names, reporter=reporter)
+
+
+def compare_photos(
+    pipeline: Pipeline, photos: Sequence[PictureSource], *, reporter: Reporter = SILENT
+) -> SimilarityMatrix:
+    """Compares photos like `compare`, with an open pipeline."""
     faces: list[tuple[str, int]] = []
     vectors = [np.zeros((0, pipeline.model.card.embedding_size), np.float32)]
     failures = []
-    for result in embed_each(pipeline, names, reporter=reporter):
+    for result in embed_each(pipeline, photos, reporter=reporter):
         if isinstance(result, PhotoFailure):
             failures.append(result)
             reporter.failure(result.error)

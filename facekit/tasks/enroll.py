@@ -20,7 +20,7 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import default_threshold
 from facekit.gallery.lookalikes import Lookalikes, find_lookalikes
 from facekit.gallery.records import Template, checked_name, now_utc
-from facekit.photo.reading import read_bytes
+from facekit.photo.reading import EncodedSource, read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -129,7 +129,7 @@ def enroll(
 
 
 def enroll_person(
-    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]
+    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[EncodedSource]
 ) -> Enrolment:
     """Enrolls a person as `_enrolled` does, and looks for people who are too similar."""
     person = _enrolled(gallery, pipeline, name, photos)
@@ -137,7 +137,9 @@ def enroll_person(
     return person
 
 
-def _enrolled(gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[str]) -> Enrolment:
+def _enrolled(
+    gallery: Gallery, pipeline: Pipeline, name: str, photos: Sequence[EncodedSource]
+) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
     A photo that is already enrolled under this name is not embedded again.  Raises UsageError for
@@ -233,12 +235,13 @@ def _template(embedded: EmbeddedPicture) -> Template:
     )
 
 
-def _sha256(photo: str) -> str:
-    """Returns the SHA-256 that Picture.sha256 has for this file.
+def _sha256(photo: EncodedSource) -> str:
+    """Returns the SHA-256 that Picture.sha256 has for this photo.
 
-    Returns "" if the file cannot be read, because embedding the file then reports the reason.
+    Returns "" if it cannot be read, because embedding it then reports the reason.
     """
     try:
-        return hashlib.sha256(read_bytes(Path(photo))).hexdigest()
+        source = Path(photo) if isinstance(photo, str) else photo
+        return hashlib.sha256(read_bytes(source)).hexdigest()
     except ImageError:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,16 +58,19 @@ def secret_source(
 ) -> SecretSource:
     """Returns a source of the secret: a key file, else a passphrase that is requested when needed.
 
-    The source raises UsageError for an invalid key file or an empty passphrase.
+    The source raises UsageError for an invalid key file or an empty passphrase.  It can be pickled
+    if `passphrase` can be.
     """
+    return partial(_secret, key_file, passphrase)
 
-    def secret() -> encryption.Secret | None:
-        if key_file is not None:
-            return encryption.key_file(key_file)
-        text = passphrase()
-        return None if text is None else encryption.passphrase(text)
 
-    return secret
+def _secret(
+    key_file: Path | None, passphrase: Callable[[], str | None]
+) -> encryption.Secret | None:
+    if key_file is not None:
+        return encryption.key_file(key_file)
+    text = passphrase()
+    return None if text is None else encryption.passphrase(text)
 
 
 def open_gallery(location: GalleryLocation, *, create: bool = False) -> Gallery:

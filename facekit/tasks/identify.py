@@ -13,6 +13,7 @@ from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import Identification, OpenSetChoice, OpenSetThreshold
 from facekit.gallery.identify import identify as identify_vectors
 from facekit.gallery.records import Candidate, GalleryInfo
+from facekit.photo.reading import PictureSource
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.photos import PhotoFailure, embed_each
 from facekit.pipeline.pipeline import Pipeline
@@ -20,7 +21,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.delegates import DeviceUse
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.template.threshold import threshold_members
 from facekit.types import Face
 
@@ -165,7 +166,7 @@ def identify(
 def identify_photos(
     gallery: Gallery,
     pipeline: Pipeline,
-    names: Sequence[str],
+    names: Sequence[PictureSource],
     *,
     threshold: OpenSetChoice,
     by: PersonRule,

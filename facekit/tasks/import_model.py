@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportOptions
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
+from facekit.model.checksum import file_dict
 from facekit.reporter import SILENT, Reporter
 from facekit.system.inputs import InputKind, open_input
-from facekit.tasks.build import ModelFiles, waiting
+from facekit.tasks.build import waiting
 from facekit.types import CropSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedArchive:
+    """The files of an archive's models."""
+
+    archive: Path
+    paths: tuple[Path, ...]
+    signed_by: str | None
+    """The SHA-256, in hexadecimal, of the trusted public key that signed it; None without one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        files = [file_dict(path) for path in self.paths]
+        return {"model": str(self.archive), "files": files, "signed_by": self.signed_by}
+
 
 _ANY = InputKind("an archive, a network or weights", ModelMissingError, max_bytes=5_000_000_000)
 
@@ -25,7 +42,7 @@ def import_model(
     trusted: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
-) -> ModelFiles | ImportedModel:
+) -> ImportedArchive | ImportedModel:
     """Installs the models of an archive under their names, or weights as `name`.
 
     The kind of the file is detected from its content.  `options`: properties that a file of weights
@@ -121,17 +138,20 @@ def _crop(rule: CropRule | None, margin_px: float | None) -> CropSpec | None:
 
 def _import_archive(
     path: Path, trusted: Path | None, force: bool, reporter: Reporter
-) -> ModelFiles:
+) -> ImportedArchive:
     from facekit.model.archive import import_models
 
+    signers: list[str] = []
     imported = import_models(
         path,
         trusted=trusted,
         force=force,
         on_wait=waiting("these models", reporter),
         on_replaced=lambda change: reporter.note(f"replaced: {change}"),
+        on_signed=signers.append,
     )
-    return ModelFiles(str(path), tuple(model.path for model in imported))
+    paths = tuple(model.path for model in imported)
+    return ImportedArchive(path, paths, signers[0] if signers else None)
 
 
 def _import_weights(

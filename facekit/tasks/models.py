@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import MeasuredBy
-from facekit.errors import ModelMismatchError
+from facekit.errors import ModelMismatchError, UsageError
 from facekit.model import registry
 from facekit.model.card import Card
 from facekit.model.registry import RegistryEntry
@@ -26,7 +26,7 @@ from facekit.model.store import (
     variant_path,
 )
 from facekit.system.fields import blanks_to_null
-from facekit.system.files import require_free
+from facekit.system.files import require_free, write_atomically
 from facekit.tasks.build import ModelFiles
 
 
@@ -125,6 +125,24 @@ class ModelArchive:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """The files of a new private key and its public key."""
+
+    output: Path
+    """The private key."""
+    public_key: Path
+    public_key_sha256: str
+    """SHA-256, in hexadecimal, of the public key's 32 bytes, by which an import names a signer."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "output": str(self.output),
+            "public_key": str(self.public_key),
+            "public_key_sha256": self.public_key_sha256,
+        }
+
+
 def info(name_or_path: str) -> ModelInfo:
     """Describes a registry name, a stored model or a model file.
 
@@ -187,6 +205,26 @@ def export(
 
     require_free(output, force=force)
     return ModelArchive(output, export_models(names, output, sign=sign))
+
+
+def key(output: Path, *, force: bool = False) -> KeyPair:
+    """Makes a pair of Ed25519 keys, with which archives are signed and checked.
+
+    `output`: the PEM file of the private key, whose mode is 0600; the public key is written beside
+    it under the same name with the suffix .pub.  `force`: replace existing files.
+    Raises UsageError if `output` ends in .pub or one of the files exists without `force`,
+    MissingExtraError if cryptography is not installed, and StorageError.
+    """
+    from facekit.model.signature import new_key_pair
+
+    if output.suffix == ".pub":
+        raise UsageError(f"-o names the private key, and not *.pub. Received: {output}")
+    public_key = output.with_suffix(".pub")
+    require_free(output, public_key, force=force)
+    private, public, sha256 = new_key_pair()
+    write_atomically(output, private, private=True)
+    write_atomically(public_key, public)
+    return KeyPair(output, public_key, sha256)
 
 
 def _entry_dict(entry: RegistryEntry) -> dict[str, Any]:

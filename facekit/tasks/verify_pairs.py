@@ -19,7 +19,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free, write_atomically
 from facekit.system.inputs import read_input
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
 
 

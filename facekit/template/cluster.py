@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facekit.enums import ClusterMethod, Metric
 from facekit.system.extras import require
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 from facekit.types import Float32Array
 
 _NOISE = -1  # scikit-learn's label for faces in no cluster

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from facekit.enums import MeasuredBy, Metric, NamedPoint
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.template.calibration import Calibration, OperatingPoint, fmr_target
-from facekit.template.match import distance, similarity_of
+from facekit.template.metrics import distance, similarity_of
 from facekit.template.rates import finest_fmr, point_at_fmr, states, strictest_point
 from facekit.template.space import TemplateSpace
 from facekit.template.wording import marked

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from facekit.enums import MeasuredBy, Metric
-from facekit.template.calibration import LogisticScore
-from facekit.template.match import distance
+from facekit.template.metrics import distance
+
+if TYPE_CHECKING:  # a thin client words an answer without NumPy
+    from facekit.template.calibration import LogisticScore
 
 _MOST_DIGITS = 7
 CARD_MAKER_TEXT = "whoever made this card"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -96,7 +97,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where} must be one of {', '.join(known)}. Received: {value!r}")
         return kind(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with suppress(OverflowError):  # of an integer beyond 1e308, which is refused below
+            value = float(value)
     if type(value) is not kind or value != value or value in (float("inf"), float("-inf")):
         named = {bool: "true or false", int: "an integer", float: "a number"}[kind]
         raise ValueError(f"{where} must be {named}. Received: {value!r}")

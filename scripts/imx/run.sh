@@ -17,7 +17,7 @@ die() {
 }
 
 case ${1:-} in
-verify | embed | compare | enroll | identify | cluster | watch | selftest | doctor | serve-stdin)
+verify | embed | compare | enroll | identify | cluster | watch | selftest | doctor | serve | serve-stdin)
   command=$1
   shift
   set -- "$command" --bundle "$bundle" "$@"

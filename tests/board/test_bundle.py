@@ -98,7 +98,8 @@ def test_the_target_decides_which_models_are_in_it(
     scripts = {path.name for path in SCRIPTS.iterdir()}
     files = {f"models/toy/toy_{variant}" for variant in variants}
     files |= {f"models/mtcnn/mtcnn_{net}" for net in ("pnet", "rnet", "onet")}
-    others = {"README.md", "SHA256SUMS", "bundle.json", "facekit-watch.service", f"wheels/{WHEEL}"}
+    units = {"facekit-watch.service", "facekit-serve.service", "facekit-serve.socket"}
+    others = {"README.md", "SHA256SUMS", "bundle.json", *units, f"wheels/{WHEEL}"}
     assert names == scripts | others | {
         f"{name}{suffix}" for name in files for suffix in (".tflite", ".json")
     }

@@ -32,7 +32,7 @@ FREE = {
         "settings",
         "workers_at",
     ),
-    *("gallery", "find_links"),
+    *("gallery", "find_links", "host", "allow_hosts", "server"),
 }
 """plain text that nobody can guess, or that has a completion of its own"""
 

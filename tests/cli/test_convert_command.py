@@ -120,7 +120,7 @@ def test_what_cannot_be_meant(
     ("arguments", "code", "complaint"),
     [
         (["convert", "mtcnn:pnet", "--int8", "-o", "out"], 2, "for detection"),
-        (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no picture"),
+        (["convert", "--calibration", "empty", "--int8", "-o", "out"], 4, "no photo"),
         (
             ["convert", "--calibration", "none", "--int8", "-o", "out"],
             4,

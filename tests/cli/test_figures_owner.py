@@ -21,8 +21,9 @@ from facekit.cli import cli
 from facekit.model import store
 from facekit.model.archive import export_models
 from facekit.model.card import Card
-from facekit.server.stdin import serve
+from facekit.server.stdin import serve_lines
 from facekit.tasks.open_pipeline import PipelineRequest
+from facekit.tasks.serve import ServiceRequest
 from tests.model.made_up_model import loosened
 from tests.schemas import require_schema
 from tests.video import clips
@@ -135,7 +136,8 @@ def test_a_server_and_a_plot(theirs: Path, tmp_path: Path) -> None:
     run("verify", "--model", theirs, OBAMA, BIDEN, "--plot", plot)
     assert "whoever made this card" in plot.read_text()
     line = json.dumps({"verify": [OBAMA, BIDEN]}).encode()
-    (found,) = serve(io.BytesIO(line), request=PipelineRequest(model=str(theirs)))
+    request = ServiceRequest(PipelineRequest(model=str(theirs)))
+    _, found = serve_lines(io.BytesIO(line), request=request)
     assert (found["verified"], found["measured_by"]) == (True, "card-maker")
 
 

@@ -34,6 +34,7 @@ CASES = [
     ("gallery export --output", "gallery export --gallery x.db -o there.jsonl", "there.jsonl"),
     ("models card --output", "models card toy_float32.tflite --draft -o there.json", "there.json"),
     ("models export --output", "models export toy -o there.tar", "there.tar"),
+    ("models key --output", "models key -o there.pem", "there.pub"),
     ("train --output", "train --data lfw -o there", "there/checkpoints/step-000000001.npz"),
     ("train --install", "train --data lfw -o run --install toy", "toy"),
     ("convert --output", "convert toy_float32.tflite --int8 -o there", "there/toy_int8.json"),

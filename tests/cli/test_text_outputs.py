@@ -198,7 +198,8 @@ NO_TABLE = frozenset(
         *("gallery init", "gallery rename", "gallery remove", "gallery merge", "gallery unmerge"),
         *("gallery rekey", "gallery recenter", "gallery export", "gallery import"),
         *("models fetch", "models build", "models import", "models remove", "models export"),
-        *("models card", "serve-stdin", "watch"),
+        "models key",
+        *("models card", "serve", "serve-stdin", "watch"),
     )
 )
 """Whose output is a sentence, a path a line, or for programs."""

@@ -48,7 +48,7 @@ NO_RESULT = {("completion",), ("help",)}
 MODEL_COMMANDS = {"convert", "quantize", "export", "compile", "inspect", "bundle"}
 """Their object is a model."""
 
-ABOUT_ALL_MODELS = {("models", "list"), ("models", "import")}
+ABOUT_NO_ONE_MODEL = {("models", "list"), ("models", "import"), ("models", "key")}
 
 BRITISH = re.compile(
     r"\b(colour|centre|grey|licence|catalogue|analyse|behaviour|favour|neighbour|artefact|enrol"
@@ -181,7 +181,7 @@ def test_a_model_is_an_argument_or_an_option_by_rule(words: tuple[str, ...]) -> 
     positional = {one.name for one in LEAVES[words].params if isinstance(one, click.Argument)}
     is_about_models = words[0] in MODEL_COMMANDS or words[0] == "models"
     takes = bool(positional & {"model", "models"})
-    assert takes == (is_about_models and words not in ABOUT_ALL_MODELS)
+    assert takes == (is_about_models and words not in ABOUT_NO_ONE_MODEL)
     assert not ("--model" in names(words) and takes)
 
 

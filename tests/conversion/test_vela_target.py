@@ -56,7 +56,8 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("title = ", "board.toml cannot be read as a target"),
-        (f"title = {'[' * 20_000}", "board.toml cannot be read as a target: it is nested too deep"),
+        ("a" + ".a" * 20_000 + " = 1", "a line of more than 1,000 characters"),
+        ("a = " + "[\n" * 20_000, "board.toml cannot be read as a target: it is nested too deep"),
         ('title = "x"', "accelerator_config is missing"),
         ("clock = 1", "unknown keys clock; known: accelerator_config"),
         (

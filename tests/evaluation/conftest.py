@@ -24,10 +24,6 @@ HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
 """a person whose name would break a page that forgets to escape"""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Chromium; skipped where there is none")
-
-
 def _pair_list(n_each: int = 30, n_folds: int = 10) -> PairList:
     """Genuine pairs of person k, impostor pairs of persons k and k + 1; person 0 is hostile."""
 

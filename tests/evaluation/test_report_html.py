@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -24,10 +23,8 @@ from facekit.evaluation.report.worst_errors import (
     worst_false_matches,
     worst_false_non_matches,
 )
+from tests.chromium import CHROMIUM, FLAGS
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 CROP = cv2.imencode(".jpg", np.full((160, 160, 3), 128, np.uint8))[1].tobytes()
 
 
@@ -130,7 +127,6 @@ def test_a_threshold_from_the_scored_pairs_is_marked(made_up: EvaluationReport) 
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [1280, 390, 320])
 def test_a_browser_shows_it_without_overflow_or_errors(
@@ -146,7 +142,6 @@ def test_a_browser_shows_it_without_overflow_or_errors(
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
 def test_the_measurement_sees_a_broken_page(tmp_path: Path, page: str) -> None:
     faults = (
         '<div style="width: 2000px">wide</div><img src="data:image/png;base64,AAAA">'
@@ -191,7 +186,7 @@ def measure(
     harness.write_text(MEASURE.replace("WIDTH", str(width_px)).replace("PAGE", quoted))
     run = subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000",
+            CHROMIUM, "--headless", *FLAGS, "--window-size=1400,1000",
             f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr",
             f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}",
             "--virtual-time-budget=10000", "--dump-dom", harness.as_uri(),

@@ -7,6 +7,7 @@ from tests.fuzz.file_doors import EMBEDDINGS, PICTURES, REQUESTS
 from tests.fuzz.model_doors import ARCHIVES, CARDS
 from tests.fuzz.network_doors import CAFFE, CHECKPOINTS, GRAPHS, KERAS, LITERT, ONNX, TORCH
 from tests.fuzz.store_doors import EXPORTS, GALLERIES
+from tests.fuzz.text_doors import KEYS, PAIRS, SETTINGS
 
 DOORS: dict[str, Door] = {
     "pictures": PICTURES,
@@ -14,6 +15,9 @@ DOORS: dict[str, Door] = {
     "requests": REQUESTS,
     "galleries": GALLERIES,
     "exports": EXPORTS,
+    "pairs": PAIRS,
+    "settings": SETTINGS,
+    "keys": KEYS,
     "cards": CARDS,
     "archives": ARCHIVES,
     "keras": KERAS,

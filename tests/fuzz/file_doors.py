@@ -12,7 +12,6 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from facekit.enums import Metric
 from facekit.photo.decode import load_picture
 from facekit.photo.limits import ImageLimits
 from facekit.template.file import SUFFIXES, read_embeddings, write_embeddings
@@ -144,24 +143,22 @@ def _changed_request(content: bytes, others: Sequence[bytes], random: Random) ->
 
 
 def _open_requests(folder: Path) -> Use:
-    import facekit
     from facekit.reporter import Reporter
-    from facekit.server.requests import request_lines
-    from facekit.server.stdin import answer
-    from facekit.template.threshold import given_threshold
+    from facekit.server.stdin import answer, request_lines
+    from facekit.tasks.open_pipeline import PipelineRequest
+    from facekit.tasks.serve import Service, ServiceRequest
+    from facekit.template.threshold import ThresholdChoice
 
     class Unforeseen(Reporter):
         def detail(self, line: str) -> None:
             raise AssertionError(f"An error that nobody has foreseen: {line}")
 
-    pipeline = facekit.load(threads=1)
-    pipeline.load()
-    threshold = given_threshold(0.6, Metric.COSINE)
+    service = Service(ServiceRequest(PipelineRequest(threads=1), ThresholdChoice(0.6)))
 
     def use(path: Path) -> str:
         said = ""
         for line in request_lines(io.BytesIO(path.read_bytes())):
-            answered = answer(line, pipeline, threshold=threshold, reporter=Unforeseen())
+            answered = answer(line, service, reporter=Unforeseen())
             said += json.dumps(answered, allow_nan=False)
             assert answered.get("error", {"exit_code": 2})["exit_code"] in (2, 3, 4)
         return said

@@ -45,6 +45,7 @@ class _Fork:
         os.close(read_question)
         os.close(write_answer)
         self.questions, self.answers = write_question, open(read_answer, "rb")  # noqa: SIM115 - close() does
+        self._first_kib = int(self.answers.readline() or 0)
 
     def ask(self, question: list[Any], longest_s: float) -> bytes | None:
         """Returns the answer, b"" if the process has ended, None if it hangs."""
@@ -53,30 +54,30 @@ class _Fork:
         if not is_ready:
             return None
         peak, _, answer = self.answers.readline().partition(b" ")
-        _note_peak(int(peak or 0))
+        self._note_peak(int(peak or 0))
         return answer
 
     def close(self) -> int:
         """Ends the process; returns its status."""
         os.close(self.questions)
         _, status, usage = os.wait4(self.process, 0)
-        _note_peak(usage.ru_maxrss)
+        self._note_peak(usage.ru_maxrss)
         self.answers.close()
         return status
 
+    def _note_peak(self, kib: int) -> None:
+        global _most_taken_kib
+        _most_taken_kib = max(_most_taken_kib, kib - self._first_kib)
+
 
 _kept: list[_Fork] = []
-_peak_kib = 0
+_most_taken_kib = 0
 
 
-def peak_bytes() -> int:
-    """The most memory that a fork has ever taken; 0 before the first one."""
-    return _peak_kib * 1024
-
-
-def _note_peak(kib: int) -> None:
-    global _peak_kib
-    _peak_kib = max(_peak_kib, kib)
+def most_taken_bytes() -> int:
+    """The most memory that a fork has ever taken beside what it began with, which is less than what
+    this process has: a fork has the pages of a library only when it uses them."""
+    return _most_taken_kib * 1024
 
 
 def end_fork() -> None:
@@ -89,14 +90,18 @@ def _answer_questions(questions: BinaryIO, answers: int) -> NoReturn:
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.write(answers, f"{_peak_kib()}\n".encode())
         for line in questions:
             module, name, item = json.loads(line)
             answer = getattr(importlib.import_module(module), name)(item)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            os.write(answers, f"{peak} {json.dumps(answer)}\n".encode())
+            os.write(answers, f"{_peak_kib()} {json.dumps(answer)}\n".encode())
         code = 0
     finally:
         os._exit(code)
+
+
+def _peak_kib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _try_each(
@@ -116,7 +121,5 @@ def _try_each(
         status = fork.close()
         if line is None:
             yield Died(f"has not answered within {longest_s:g} s")
-        elif os.WIFSIGNALED(status):
-            yield Died(f"was ended by {signal.Signals(os.WTERMSIG(status)).name}")
         else:
-            yield Died(f"ended with exit code {os.WEXITSTATUS(status)}: ")
+            yield Died(trial._ending(os.waitstatus_to_exitcode(status), b""))

@@ -24,14 +24,14 @@ from tests.fuzz.mutate import changed_bytes, changed_json, of_gzip, of_tar
 from tests.networks.tiny_embedder import write_embedder
 from tests.photo.picture_samples import encoded, smooth_pixels
 
-_NETWORK = Path(__file__).parents[1] / "data" / "tiny" / "float32.tflite"
+TINY = Path(__file__).parents[1] / "data" / "tiny" / "float32.tflite"
 _EXAMPLE = Path(__file__).parents[2] / "facekit" / "model" / "card.example.json"
 
 
 def card_seeds() -> Mapping[str, list[bytes]]:
     """A card with little in it, and one in which every member has a value."""
     with tempfile.TemporaryDirectory() as folder:
-        made = write_embedder(Path(folder), _NETWORK.read_bytes())
+        made = write_embedder(Path(folder), TINY.read_bytes())
         plain = made.path.with_suffix(".json").read_bytes()
     full, members = json.loads(_EXAMPLE.read_bytes()), json.loads(plain)
     calibration = full["calibration"]
@@ -55,7 +55,7 @@ def _changed_description(content: bytes, others: Sequence[bytes], random: Random
 def _open_cards(folder: Path) -> Use:
     os.environ["FACEKIT_HOME"] = str(folder / "home")
     use_forks()
-    model = write_embedder(folder, _NETWORK.read_bytes())
+    model = write_embedder(folder, TINY.read_bytes())
     card_path = model.path.with_suffix(".json")
     crop = folder / "crop.png"
     crop.write_bytes(encoded(Image.fromarray(smooth_pixels()).resize((16, 16)), "PNG"))
@@ -92,7 +92,7 @@ def _open_cards(folder: Path) -> Use:
 def archive_seeds() -> Mapping[str, list[bytes]]:
     """A .tar and a .tar.gz of a small model."""
     with tempfile.TemporaryDirectory() as folder:
-        model = write_embedder(Path(folder), _NETWORK.read_bytes())
+        model = write_embedder(Path(folder), TINY.read_bytes())
         archive = Path(folder) / "models.tar"
         export_models([str(model.path)], archive)
         content = archive.read_bytes()

@@ -2,6 +2,7 @@
 
     python -m tests.fuzz.run pictures galleries --inputs 50000
     python -m tests.fuzz.run --minutes 5 --found DIR
+    python -m tests.fuzz.run --minimize fuzz-found/galleries/0a1b2c3d.db galleries
 
 Harm is an error that facekit has not foreseen (exit code 70 or 1), the end of the process by a
 signal, more than 10 s, or twice the memory that the door promises.
@@ -58,10 +59,22 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0, help="minutes in all")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("--found", type=Path, default=Path("fuzz-found"))
+    parser.add_argument("--minimize", type=Path, metavar="FILE", help="a file that a DOOR is for")
     options = parser.parse_args()
     names = options.doors or list(DOORS)
     if unknown := set(names) - DOORS.keys():
         parser.error(f"No door {', '.join(sorted(unknown))}. Known: {', '.join(DOORS)}")
+    if options.minimize is not None:
+        if len(names) != 1:
+            parser.error("--minimize FILE goes with one DOOR")
+        from tests.fuzz.minimize import minimized
+
+        file = options.minimize
+        content = minimized(DOORS[names[0]], "".join(file.suffixes), file.read_bytes())
+        smallest = file.with_name(f"smallest-{file.name}")
+        smallest.write_bytes(content)
+        print(f"{smallest}: {len(content):,} of {file.stat().st_size:,} bytes")
+        return
     if not (options.inputs or options.minutes):
         parser.error("--inputs or --minutes needed")
     seconds = options.minutes * 60 / len(names) if options.minutes else float("inf")
@@ -173,14 +186,15 @@ def _try_inputs(
         is_accepted, answer = attempt(use, sound, folder)
         if not (is_accepted or door.are_parts):
             raise AssertionError(f"A seed {sound.suffix} is refused: {answer}")
-    accepted, before = 0, _peak_bytes()
+    accepted, before, in_forks_before = 0, _peak_bytes(), forks.most_taken_bytes()
     for number in range(1, inputs + 1):
         spoilt = source.next()
         shared[_HEAD.size : _HEAD.size + len(spoilt.content)] = spoilt.content
         head = (number, accepted, time.monotonic(), len(spoilt.content), spoilt.suffix.encode())
         _HEAD.pack_into(shared, 0, *head)
-        is_accepted, answer, harm = _tried(use, spoilt, folder)
-        is_large = _peak_bytes() - before > 2 * door.most_bytes
+        is_accepted, answer, harm = tried(use, spoilt, folder)
+        taken_bytes = max(_peak_bytes() - before, forks.most_taken_bytes() - in_forks_before)
+        is_large = taken_bytes > 2 * door.most_bytes
         if is_large:
             harm = f"took more than twice {door.most_bytes / 1e6:.0f} MB of memory"
         if harm:
@@ -197,7 +211,7 @@ def _tell_time(shared: mmap.mmap) -> None:
     _HEAD.pack_into(shared, 0, 0, 0, time.monotonic(), 0, b"")
 
 
-def _tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
+def tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
     """Returns whether it was accepted, what was answered, and the harm that was done or ""."""
     try:
         return *attempt(use, spoilt, folder), ""
@@ -208,8 +222,8 @@ def _tried(use: Use, spoilt: Spoilt, folder: Path) -> tuple[bool, str, str]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process, or a fork in which it tries files, has ever taken."""
-    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, forks.peak_bytes())
+    """The most memory that this process has ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _kind_of(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from random import Random
 import numpy as np
 
 from facekit.enums import PersonRule, VectorType
+from facekit.gallery.gallery import Gallery
 from facekit.gallery.sqlite import encryption
 from facekit.gallery.sqlite.encryption import passphrase
 from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
@@ -50,10 +51,7 @@ def _made(vector_type: VectorType = VectorType.FLOAT32, *, encrypted: bool = Fal
         _quick_scrypt()
         create_sqlite(path, vector_type=vector_type, secret=_SECRET if encrypted else None)
         with SqliteGallery(path, secret=lambda: _SECRET) as gallery:
-            for person in range(_PEOPLE):
-                several = [template(person, photo, size=_SIZE) for photo in range(2)]
-                gallery.add(f"P{person}", several, _SMALL_SPACE)
-            gallery.merge("P0", "P3")
+            enroll_people(gallery)
         with closing(sqlite3.connect(path)) as connection:  # one file, small pages
             for statement in ("journal_mode = DELETE", "page_size = 1024"):
                 connection.execute(f"PRAGMA {statement}")
@@ -138,54 +136,70 @@ def _change(connection: sqlite3.Connection, random: Random) -> None:
             )
 
 
+def enroll_people(gallery: Gallery) -> None:
+    """Enrolls 4 people and merges one into another."""
+    for person in range(_PEOPLE):
+        several = [template(person, photo, size=_SIZE) for photo in range(2)]
+        gallery.add(f"P{person}", several, _SMALL_SPACE)
+    gallery.merge("P0", "P3")
+
+
 def _open_galleries(folder: Path) -> Use:
     _quick_scrypt()
-    queries = np.stack([face_of(person, 9, size=_SIZE) for person in range(2 * _PEOPLE)])
     random = Random(16)
 
     def use(path: Path) -> None:
         for beside in path.parent.glob(f"{path.name}-*"):
             beside.unlink()
         with SqliteGallery(path, secret=lambda: _SECRET, timeout_s=0) as gallery:
-            found = (
-                GalleryStats(gallery.info()),
-                ListedPeople(tuple(gallery.people())),
-                ShownPerson(
-                    "P0",
-                    gallery.person("P0"),
-                    gallery.info().space,
-                    tuple(one for _, one in gallery.templates()),
-                    tuple(gallery.merges("P0")),
-                ),
-            )
-            for one in found:
-                json.dumps(one.to_dict(), allow_nan=False)
-            ranked = gallery.rank(queries, _SMALL_SPACE, rule=PersonRule.BEST, top=2)
-            for person, best in enumerate(ranked):
-                if best and best[0].similarity >= _KNOWN_SIMILARITY:
-                    right = {f"P{person}", "P0"} if person in (0, 3) else {f"P{person}"}
-                    assert best[0].name in right, f"a false name: {best[0].name} for P{person}"
-            gallery.check()
-            match random.randrange(8):
-                case 0:
-                    gallery.add("New", [template(9, size=_SIZE)], _SMALL_SPACE)
-                case 1:
-                    gallery.remove("P1")
-                case 2:
-                    gallery.rename("P1", "P9")
-                case 3:
-                    gallery.merge("P1", "P2")
-                case 4:
-                    gallery.unmerge("P0", "P3")
-                case 5:
-                    gallery.recenter(_MEAN, _OTHER_SPACE)
-                case 6:
-                    gallery.mean()
-                    gallery.photo_hashes("P1")
-                case _:
-                    export_gallery(gallery, folder / "export.jsonl")
+            use_gallery(gallery, random, folder)
 
     return use
+
+
+def use_gallery(gallery: Gallery, random: Random, folder: Path) -> None:
+    """Does with a gallery of the 4 people all that facekit may do with it, and one change.
+
+    Raises AssertionError if somebody is known by a false name.
+    """
+    queries = np.stack([face_of(person, 9, size=_SIZE) for person in range(2 * _PEOPLE)])
+    found = (
+        GalleryStats(gallery.info()),
+        ListedPeople(tuple(gallery.people())),
+        ShownPerson(
+            "P0",
+            gallery.person("P0"),
+            gallery.info().space,
+            tuple(one for _, one in gallery.templates()),
+            tuple(gallery.merges("P0")),
+        ),
+    )
+    for one in found:
+        json.dumps(one.to_dict(), allow_nan=False)
+    ranked = gallery.rank(queries, _SMALL_SPACE, rule=PersonRule.BEST, top=2)
+    for person, best in enumerate(ranked):
+        if best and best[0].similarity >= _KNOWN_SIMILARITY:
+            right = {f"P{person}", "P0"} if person in (0, 3) else {f"P{person}"}
+            assert best[0].name in right, f"a false name: {best[0].name} for P{person}"
+    gallery.check()
+    match random.randrange(8):
+        case 0:
+            gallery.add("New", [template(9, size=_SIZE)], _SMALL_SPACE)
+        case 1:
+            gallery.remove("P1")
+        case 2:
+            gallery.rename("P1", "P9")
+        case 3:
+            gallery.merge("P1", "P2")
+        case 4:
+            gallery.unmerge("P0", "P3")
+        case 5:
+            gallery.recenter(_MEAN, _OTHER_SPACE)
+        case 6:
+            gallery.mean()
+            gallery.photo_hashes("P1")
+        case _:
+            export_gallery(gallery, folder / "export.jsonl")
 
 
 def export_seeds() -> Mapping[str, list[bytes]]:

@@ -30,6 +30,8 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(trial, "try_each", trial.try_each)
     monkeypatch.setattr(formats, "try_each", trial.try_each)
     monkeypatch.setenv("FACEKIT_HOME", os.environ.get("FACEKIT_HOME", ""))
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.environ.get("XDG_CONFIG_HOME", ""))
+    monkeypatch.chdir(Path.cwd())
     yield
     end_fork()
 
@@ -64,5 +66,5 @@ def test_sound_inputs_are_accepted_and_spoilt_ones_do_no_harm(name: str, tmp_pat
 def test_what_has_done_harm_does_none_now(name: str, path: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     use = DOORS[name].open(tmp_path / "own")
-    is_accepted, _ = attempt(use, Spoilt(path.suffix, path.read_bytes()), tmp_path)
+    is_accepted, _ = attempt(use, Spoilt("".join(path.suffixes), path.read_bytes()), tmp_path)
     assert not is_accepted

@@ -16,6 +16,7 @@ from facekit.system import trial
 from tests.fuzz import run
 from tests.fuzz.door import Door, Use
 from tests.fuzz.forks import use_forks
+from tests.fuzz.minimize import minimized
 from tests.fuzz.mutate import changed_bytes
 
 MB = 1_000_000
@@ -109,3 +110,44 @@ def test_memory_that_a_fork_takes_is_counted(tmp_path: Path) -> None:
     result = fuzz(door(open_it, most_bytes=20 * MB), tmp_path, inputs=1)
     assert "took more than twice 20 MB" in (tmp_path / "harm.txt").read_text()
     assert sum(result.harm.values()) == 1
+
+
+def harmed_by_ab(path: Path) -> None:
+    """Refuses with one error by "a" and "b" in this order, and with another one by "c"."""
+    content = path.read_bytes()
+    if b"a" in content and b"b" in content.partition(b"a")[2]:
+        raise KeyError(content)
+    if b"c" in content:
+        raise ValueError("c")
+
+
+def crashed_by_a(path: Path) -> None:
+    if b"a" in path.read_bytes():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("work", "content", "smallest"),
+    [
+        (harmed_by_ab, b"0c0123a4567c8901b2345", b"ab"),
+        (harmed_by_ab, b"01c01", b"c"),
+        (crashed_by_a, b"0123a456", b"a"),
+    ],
+)
+def test_a_minimized_input_does_the_same_harm(
+    work: Callable[[Path], None], content: bytes, smallest: bytes
+) -> None:
+    assert minimized(door(use_by(work)), ".x", content) == smallest
+
+
+def test_what_cannot_be_left_out_is_zero() -> None:
+    def fifth_byte(path: Path) -> None:
+        if path.read_bytes()[4:5] == b"x":
+            raise KeyError
+
+    assert minimized(door(use_by(fifth_byte)), ".x", b"0123x567") == b"\0\0\0\0x"
+
+
+def test_an_input_without_harm_is_not_minimized() -> None:
+    with pytest.raises(SystemExit, match="no harm"):
+        minimized(door(use_by(lambda path: None)), ".x", b"abc")

@@ -107,6 +107,19 @@ def test_no_room_ends_the_enrolment_and_keeps_who_is_in(tmp_path: Path) -> None:
     assert assert_whole(path, told.split()) == enrolled + 5
 
 
+def test_a_part_of_a_page_is_a_fault_unless_the_log_has_the_page(sqlite_path: Path) -> None:
+    """A write into the file that finds no room leaves a part; the log is written again later."""
+    with SqliteGallery(sqlite_path) as gallery:
+        gallery.add("Ada", templates(1), SPACE)
+        with sqlite_path.open("ab") as file:
+            file.write(bytes(956))
+        assert gallery.check() == []
+    with sqlite_path.open("ab") as file:
+        file.write(bytes(956))
+    with SqliteGallery(sqlite_path) as gallery:
+        assert gallery.check() == ["The file is truncated: 956 bytes of its last page are left."]
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()

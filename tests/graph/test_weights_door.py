@@ -319,9 +319,10 @@ def test_trying_reads_what_is_read_afterwards(
 
     monkeypatch.setattr(keras_archive, "read_arrays", read_and_tell)
     monkeypatch.setattr(keras_archive, "parse_json", seen.append)
-    monkeypatch.setattr(formats, "limit_memory", lambda: seen.append("limited"))
+    monkeypatch.setattr(formats, "limit_memory", lambda: seen.append("memory"))
+    monkeypatch.setattr(formats, "limit_processor_time", lambda seconds: seen.append(seconds < 6))
     formats.try_reading(str(tmp_path / "a.h5"))
-    assert seen == ["limited", "layers/dense/vars/0", "{}"]
+    assert seen == ["memory", True, "layers/dense/vars/0", "{}"]
 
 
 def test_a_link_to_another_file_is_not_followed(tmp_path: Path) -> None:

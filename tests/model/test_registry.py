@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from facekit.cli import cli
 from facekit.enums import ColorOrder, CropRule
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.face.detector import identity_of
@@ -12,7 +16,9 @@ from facekit.model import registry
 from facekit.model.card import Task
 from facekit.model.registry import Download, DownloadKind, WeightsFormat
 from facekit.model.shipped_calibrations import shipped_calibration
+from facekit.model.store import load_checked
 from facekit.template.space import TemplateSpace, mean_sha256_of
+from tests.model.made_up_model import write_model
 
 FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
@@ -115,3 +121,51 @@ def test_a_shipped_calibration_says_in_which_space_it_was_measured(path: Path) -
         mean_sha256=mean_sha256_of(calibration.embedding_mean),
         size=entry.card.embedding_size,
     )
+
+
+def detector_card(folder: Path, name: str, **changes: object) -> Path:
+    """The path of a model file whose card is the registry's, with another input."""
+    own = registry.entry(name)
+    fed = replace(own.card.input, **changes)  # type: ignore[arg-type]  # any
+    of_detector: dict[str, Any] = {"task": Task.DETECTION, "crop": None, "embedding_size": 0}
+    return write_model(folder, name, input=fed, source=own.source, **of_detector)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("yunet", {"std": 1e6}),
+        ("yunet", {"mean": 127.5}),
+        ("yunet", {"color_order": ColorOrder.RGB}),
+        ("mtcnn", {"std": 127.5}),
+        ("mtcnn", {"mean": 127.0}),
+    ],
+)
+def test_a_detectors_card_with_another_input_is_refused(
+    name: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    """Thresholds that ship would hold for a detector that finds faces elsewhere, or none."""
+    path = detector_card(tmp_path, name, **changes)
+    with pytest.raises(ModelMismatchError, match=f"{name} of these weights is fed"):
+        load_checked(path)
+    told = CliRunner().invoke(cli, ["models", "info", str(path)])
+    assert (told.exit_code, "is not true" in told.stderr) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("yunet", {}),
+        ("yunet", {"height_px": 640, "width_px": 480}),  # of a file of that size
+        ("mtcnn", {"mean": 128.0}),  # of an int8 file, see quantizer.py
+    ],
+)
+def test_the_forms_of_a_detectors_input_are_taken(
+    name: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    assert load_checked(detector_card(tmp_path, name, **changes)).card.name == name
+
+
+def test_other_weights_of_a_detectors_name_are_fed_as_their_card_says(tmp_path: Path) -> None:
+    path = write_model(tmp_path, "yunet", task=Task.DETECTION, crop=None, embedding_size=0)
+    assert load_checked(path).card.input.std == 128.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import stat
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from facekit.errors import ModelMismatchError, UsageError
 from facekit.model.archive import export_models, import_models
 from facekit.model.store import stored_names
 from tests.model.made_up_model import write_network
+from tests.schemas import require_schema
 
 ed25519 = pytest.importorskip(
     "cryptography.hazmat.primitives.asymmetric.ed25519",
@@ -73,6 +75,13 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [*map(str, arguments)])
 
 
+def require_schema_of(command: str, done: Result) -> dict[str, Any]:
+    assert done.exit_code == 0, done.stderr
+    payload: dict[str, Any] = json.loads(done.stdout)
+    require_schema(command, payload)
+    return payload
+
+
 def test_a_signed_archive_is_imported_by_its_signers_public_key(
     home: Path, tmp_path: Path, keys: tuple[Path, Path]
 ) -> None:
@@ -83,6 +92,33 @@ def test_a_signed_archive_is_imported_by_its_signers_public_key(
     assert done.exit_code == 0, done.stderr
     assert stored_names() == ("toy",)
     assert not list(home.rglob(".signature.json"))
+
+
+def test_the_keys_that_facekit_makes_sign_and_name_the_signer(home: Path, tmp_path: Path) -> None:
+    made, archive = write_network(tmp_path / "made"), tmp_path / "a.tar"
+    private, public = tmp_path / "mine.pem", tmp_path / "mine.pub"
+    told = require_schema_of("models key", run("models", "key", "-o", private, "--json"))
+    assert told["public_key"] == str(public)
+    assert (stat.S_IMODE(private.stat().st_mode), public.stat().st_mode & 0o222) == (0o600, 0o200)
+    assert run("models", "export", made, "-o", archive, "--sign", private).exit_code == 0
+    for trusted, signer in (((), None), (("--trusted", public), told["public_key_sha256"])):
+        done = run("models", "import", archive, *trusted, "--force", "--json")
+        assert require_schema_of("models import", done)["signed_by"] == signer
+    derived = ("openssl", "pkey", "-in", str(private), "-pubout")
+    assert subprocess.run(derived, check=True, capture_output=True).stdout == public.read_bytes()
+
+
+def test_neither_half_of_a_pair_of_keys_is_replaced(tmp_path: Path) -> None:
+    private, public = tmp_path / "mine.pem", tmp_path / "mine.pub"
+    public.write_text("of somebody")
+    assert run("models", "key", "-o", private).exit_code == 2
+    assert run("models", "key", "-o", tmp_path / "other.pub").exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.pub"]
+    assert public.read_text() == "of somebody"
+    assert run("models", "key", "-o", private, "--force").exit_code == 0
+    first = private.read_bytes()
+    assert run("models", "key", "-o", private, "--force").exit_code == 0
+    assert private.read_bytes() != first
 
 
 def test_without_a_key_a_signed_archive_is_imported_as_any(home: Path, archive: Path) -> None:

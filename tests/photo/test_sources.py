@@ -66,7 +66,7 @@ def test_names_that_no_file_can_have_are_taken_as_named() -> None:
 
 
 def test_a_folder_without_a_picture_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no picture"):
+    with pytest.raises(ImageError, match="no photo"):
         list_pictures([str(tmp_path)])
 
 

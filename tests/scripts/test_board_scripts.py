@@ -150,17 +150,18 @@ class TestWatch:
 
 
 class TestUnit:
-    @pytest.fixture
-    def unit(self, tmp_path: Path) -> Path:
-        """The unit, with a program that is there; systemd looks for it."""
+    @pytest.fixture(params=["watch", "serve"])
+    def unit(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+        """A unit, with a program that is there; systemd looks for it."""
         if shutil.which("systemd-analyze") is None:
             pytest.skip("no systemd-analyze: apt-get install systemd")
         program = executable(tmp_path / "run.sh", "#!/bin/sh\n")
-        text = (ROOT / "scripts/imx/facekit-watch.service").read_text()
-        assert "ExecStart=/opt/facekit/run.sh watch " in text
-        unit = tmp_path / "facekit-watch.service"
-        unit.write_text(text.replace("/opt/facekit/run.sh watch", f"{program} watch"))
-        return unit
+        units = sorted((ROOT / "scripts/imx").glob(f"facekit-{request.param}.*"))
+        for unit in units:
+            text = unit.read_text()
+            assert "/opt/facekit/run.sh" in text or unit.suffix == ".socket"
+            (tmp_path / unit.name).write_text(text.replace("/opt/facekit/run.sh", str(program)))
+        return tmp_path / units[0].name
 
     def analyze(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -8,6 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 PATHS = ("", "-", "/", "/dev/zero", "missing.jpg", "a\0b", "\ud800", "x" * 5000, "missing.npz")
+_NAMES = (
+    *("verify", "detect", "embed", "compare", "identify", "enroll", "id", "base64"),
+    *("face", "fmr", "threshold", "metric", "top", "name"),
+)
 NUMBERS = ("NaN", "1e999", "-Infinity", "9" * 5000, "1" + "0" * 400, "-0.0", "1E400")
 
 
@@ -25,7 +29,7 @@ def json_lines() -> st.SearchStrategy[bytes]:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
         max_leaves=6,
     )
-    name = st.sampled_from(("verify", "detect", "embed", "id", "base64")) | st.text()
+    name = st.sampled_from(_NAMES) | st.text()
     members = st.dictionaries(name, value, max_size=3)
     return st.builds(_written, members, st.integers(0, 3))
 

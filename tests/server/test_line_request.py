@@ -10,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facekit.enums import FacePolicy, Metric, PersonRule
 from facekit.errors import InputError, UsageError
-from facekit.server.requests import Request, Verb, parse_object, parse_request, request_lines
+from facekit.photo.reading import NamedBytes, source_name
+from facekit.server.requests import Request, parse_line, parse_object
+from facekit.server.stdin import LINE, request_lines
+from facekit.server.verbs import Verb
+from facekit.template.threshold import ThresholdChoice
 from tests.server.json_lines import json_lines
+
+
+def parsed(line: bytes) -> Request:
+    return parse_line(parse_object(line, kind=LINE, name="A line"))
+
+
+THREE_BYTES = (NamedBytes(b"\0\1\2", "photos[0]"),)
 
 
 @pytest.mark.parametrize(
@@ -21,11 +33,47 @@ from tests.server.json_lines import json_lines
         (b'{"verify": ["a.jpg", "b.jpg"], "id": [1]}', Request(Verb.VERIFY, ("a.jpg", "b.jpg"))),
         (b'{"detect": "a.jpg"}', Request(Verb.DETECT, ("a.jpg",))),
         (b'{"embed": ["a.jpg"]}\r\n', Request(Verb.EMBED, ("a.jpg",))),
-        (b'{"embed": {"base64": "AAEC"}}', Request(Verb.EMBED, (b"\0\1\2",))),
+        (b'{"embed": {"base64": "AAEC"}}', Request(Verb.EMBED, THREE_BYTES)),
+        (b'{"embed": "data:image/png;base64,AA\\nEC"}', Request(Verb.EMBED, THREE_BYTES)),
+        (b'{"embed": "DATA:;BASE64,AAEC"}', Request(Verb.EMBED, THREE_BYTES)),
+        (b'{"ping": null}', Request(Verb.PING)),
+        (
+            b'{"compare": ["a.jpg"], "face": "all"}',
+            Request(Verb.COMPARE, ("a.jpg",), FacePolicy.ALL),
+        ),
+        (
+            b'{"verify": ["a.jpg", "b.jpg"], "fmr": 1e-4}',
+            Request(Verb.VERIFY, ("a.jpg", "b.jpg"), threshold=ThresholdChoice(fmr=1e-4)),
+        ),
+        (
+            b'{"verify": ["a.jpg", "b.jpg"], "threshold": 1, "metric": "l2"}',
+            Request(
+                Verb.VERIFY,
+                ("a.jpg", "b.jpg"),
+                threshold=ThresholdChoice(1.0, Metric.L2),
+                metric=Metric.L2,
+            ),
+        ),
+        (
+            b'{"identify": "a.jpg", "top": 2, "by": "mean", "fpir": 0.1, "metric": "l2"}',
+            Request(
+                *(Verb.IDENTIFY, ("a.jpg",)),
+                metric=Metric.L2,
+                fpir=0.1,
+                by=PersonRule.MEAN,
+                top=2,
+            ),
+        ),
+        (b'{"enroll": "a.jpg", "name": "Ada"}', Request(Verb.ENROLL, ("a.jpg",), name="Ada")),
     ],
 )
 def test_a_line_becomes_the_request_it_means(line: bytes, request_: Request) -> None:
-    assert parse_request(parse_object(line)) == request_
+    assert parsed(line) == request_
+
+
+def test_a_photo_without_a_path_is_named_by_its_place() -> None:
+    photos = parsed(b'{"compare": ["a.jpg", {"base64": "AA=="}, "data:;base64,AA=="]}').pictures
+    assert [source_name(photo) for photo in photos] == ["a.jpg", "photos[1]", "photos[2]"]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +94,23 @@ def test_a_line_becomes_the_request_it_means(line: bytes, request_: Request) -> 
         (b"{}", "no member"),
         (b'{"id": 3}', "Received: id"),
         (b'{"detect": "a", "embed": "a"}', "detect, embed"),
-        (b'{"detect": "a", "face": "all"}', "detect, face"),
+        (b'{"detect": "a", "fmr": 1e-3}', "detect has no member 'fmr'"),
+        (b'{"verify": ["a", "b"], "fase": "all"}', "Did you mean face?"),
+        (b'{"detect": "a", "face": "each"}', "largest, center, best, all, error"),
+        (b'{"detect": "a", "face": 1}', "Received: 1"),
+        (b'{"verify": ["a", "b"], "fmr": true}', "fmr is a number"),
+        (b'{"verify": ["a", "b"], "fmr": "best"}', "best-accuracy"),
+        (b'{"verify": ["a", "b"], "fmr": 2}', "between 0 and 1"),
+        (b'{"verify": ["a", "b"], "fmr": 0.1, "threshold": 0.5}', "pass one of them"),
+        (b'{"verify": ["a", "b"], "threshold": 1' + b"0" * 400 + b"}", "within 1e308"),
+        (b'{"identify": "a", "top": 0}', "whole number of 1 to 1000"),
+        (b'{"identify": "a", "top": 2.0}', "whole number of 1 to 1000"),
+        (b'{"enroll": "a"}', "person's name"),
+        (b'{"enroll": "a", "name": 3}', "person's name"),
+        (b'{"compare": ' + json.dumps(["a"] * 101).encode() + b"}", "1 to 100 photo"),
+        (b'{"compare": []}', "1 to 100 photo"),
+        (b'{"embed": "data:image/png,AAEC"}', "needs ;base64"),
+        (b'{"embed": "data:image/png;base64,%"}', "not base64"),
         (b'{"verify": "a.jpg"}', "2 photo"),
         (b'{"detect": []}', "1 photo"),
         (b'{"detect": "-"}', "stdin holds the"),
@@ -62,18 +126,18 @@ def test_a_line_becomes_the_request_it_means(line: bytes, request_: Request) -> 
 )
 def test_anything_else_is_refused(line: bytes, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_request(parse_object(line))
+        parsed(line)
 
 
 @given(st.binary() | json_lines())
 def test_no_line_raises_anything_else(line: bytes) -> None:
     with suppress(UsageError):
-        parse_request(parse_object(line))
+        parsed(line)
 
 
 def test_what_is_nested_as_deep_as_allowed_is_returned() -> None:
     line = b'{"id": ' + b"[" * 99 + b"]" * 99 + b', "detect": "a"}'
-    assert json.dumps(parse_object(line)["id"]) == "[" * 99 + "]" * 99
+    assert json.dumps(parse_object(line, kind=LINE, name="A line")["id"]) == "[" * 99 + "]" * 99
 
 
 def test_a_line_that_is_too_long_is_refused_and_the_next_is_read() -> None:
@@ -84,7 +148,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_is_read() -> None:
     assert len(first) == len(third) == 100_000_001
     assert second == b'{"detect": "a"}\n'
     with pytest.raises(UsageError, match="at most 100,000,000 bytes"):
-        parse_object(first)
+        parsed(first)
 
 
 def test_a_closed_stream_is_an_error() -> None:

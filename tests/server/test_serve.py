@@ -22,7 +22,6 @@ DATA = Path(__file__).parents[1] / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
 
 
-@pytest.mark.model
 class Server:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -44,13 +43,21 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    gallery = tmp_path_factory.mktemp("gallery") / "people.db"
     process = subprocess.Popen(
-        [sys.executable, "-m", "facekit", "serve-stdin", "--threshold", "0.6"],
+        [
+            *(sys.executable, "-m", "facekit", "serve-stdin"),
+            *("--threshold", "0.6", "--gallery", str(gallery)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    require_schema("serve-stdin", first)
+    assert first["ready"] is True
     yield Server(process)
     rest, complaints = process.communicate(timeout=60)
     assert (rest, complaints, process.returncode) == (b"", b"", 0)
@@ -72,6 +79,49 @@ def test_detect_finds_the_face(server: Server) -> None:
     assert found["id"] is None
     assert len(found["faces"]) == 1
     assert found["faces"][0]["score"] > 0.9
+
+
+@pytest.mark.model
+def test_ping_says_what_the_first_line_says(server: Server) -> None:
+    answer = server.request(ping=1, id="a")
+    assert (answer["id"], answer["ready"]) == ("a", True)
+    assert answer["model"].startswith("facenet512-casia:")
+
+
+@pytest.mark.model
+def test_a_request_may_choose_its_own_threshold_metric_and_face(server: Server) -> None:
+    own = server.request(verify=[OBAMA, BIDEN], fmr=1e-4, metric="l2", face="all")
+    assert own["threshold_source"].startswith("model card, fmr=1e-4")
+    assert (own["similarity_metric"], own["fmr_at_most"]) == ("l2", pytest.approx(1e-4, rel=0.1))
+    usual = server.request(verify=[OBAMA, BIDEN])
+    assert (usual["threshold"], usual["threshold_source"]) == (0.6, "given")
+    assert server.request(verify=[OBAMA, BIDEN], fmr=1e-9)["error"]["exit_code"] == 2
+
+
+@pytest.mark.model
+def test_people_are_enrolled_and_named(server: Server) -> None:
+    encoded = base64.b64encode(Path(BIDEN).read_bytes()).decode()
+    unknown = server.request(identify=OBAMA)
+    assert unknown["error"]["type"] == "StorageError", "nobody has made the gallery yet"
+    added = server.request(enroll=[OBAMA, "missing.jpg"], name="Obama")["people"]
+    assert [(one["name"], one["added_count"], len(one["failed"])) for one in added] == [
+        ("Obama", 1, 1)
+    ]
+    server.request(enroll=f"data:image/jpeg;base64,{encoded}", name="Biden")
+    found = server.request(identify=[OBAMA2, BIDEN, "missing.jpg"], top=1, id=4)
+    assert [photo["faces"][0]["name"] for photo in found["photos"]] == ["Obama", "Biden"]
+    assert [failure["photo"] for failure in found["failed"]] == ["missing.jpg"]
+    assert found["id"] == 4
+    again = server.request(enroll={"base64": encoded}, name="Biden")["people"]
+    assert (again[0]["added_count"], again[0]["already_enrolled_count"]) == (0, 1)
+
+
+@pytest.mark.model
+def test_photos_are_compared_with_each_other(server: Server) -> None:
+    found = server.request(compare=[OBAMA, "missing.jpg", OBAMA2])
+    assert [face["photo"] for face in found["faces"]] == [OBAMA, OBAMA2]
+    assert found["similarity"][0][1] > 0.4
+    assert server.request(compare=["missing.jpg"])["error"]["exit_code"] == 4
 
 
 @pytest.mark.model

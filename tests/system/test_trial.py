@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from facekit.system.trial import Died, limit_memory, try_each
+from facekit.system.trial import Died, limit_memory, limit_processor_time, try_each
 
 HERE = "tests.system.test_trial"
 
@@ -76,3 +76,15 @@ def limited(gibibytes: int) -> list[int]:
 def test_a_lower_limit_of_memory_is_kept() -> None:
     """Only root may raise a hard limit: for anybody else it would be an error."""
     assert list(try_each(f"{HERE}:limited", [4])) == [[4, 4]]
+
+
+def endless(_: None) -> None:
+    """Run in the other process, which has one second of processor time for it."""
+    limit_processor_time(0.5)
+    while True:
+        pass
+
+
+def test_a_process_that_works_for_too_long_is_ended() -> None:
+    (answer,) = try_each(f"{HERE}:endless", [None])
+    assert answer == Died("has taken too much processor time")

@@ -15,11 +15,10 @@ from facekit.template.match import (
     centered,
     cosine_similarity,
     decide,
-    distance,
     similarity_matrix,
-    similarity_of,
     unit_length,
 )
+from facekit.template.metrics import distance, similarity_of
 from facekit.types import Float32Array
 
 SIMILARITIES = st.floats(-1, 1, allow_nan=False)

@@ -39,7 +39,7 @@ from_file_option = click.option(
     headings={
         "Look": ("list", "info", "path", "card", "verify"),
         "Get and remove": ("fetch", "build", "import", "remove"),
-        "Move": ("export",),
+        "Move": ("export", "key"),
     },
 )
 def models() -> None:
@@ -202,7 +202,7 @@ def remove(model: str, sources: bool, as_json: bool) -> None:
     "--sign",
     type=FILE,
     metavar="KEY",
-    help="Sign it with this private key; a PEM file of Ed25519, as openssl genpkey makes it.",
+    help="Sign it with this private key; a PEM file of Ed25519, as facekit models key makes it.",
 )
 @force_option("a file that exists")
 @json_option
@@ -215,8 +215,7 @@ def export(
 
     \b
     Example: facekit models export facenet512-casia mtcnn -o models.tar
-             openssl genpkey -algorithm ed25519 -out key.pem
-             openssl pkey -in key.pem -pubout -out key.pub
+             facekit models key -o key.pem
              facekit models export facenet512-casia mtcnn -o models.tar --sign key.pem
     """
     from facekit.tasks import models as task
@@ -226,6 +225,30 @@ def export(
         emit_json(exported.to_dict())
     else:
         click.echo(exported.output)
+
+
+@models.command()
+@output_file("The private key; the public key comes beside it and ends in .pub.", required=True)
+@force_option("files that exist")
+@json_option
+def key(output: Path, force: bool, as_json: bool) -> None:
+    """Make a pair of keys to sign archives with.
+
+    The private key, which only you may read, stays with you.  Bring the public one to the machines
+    that import, by a way that you trust.  Both are PEM files of Ed25519, as openssl has them.
+
+    \b
+    Example: facekit models key -o mine.pem
+             facekit models export facenet512-casia -o models.tar --sign mine.pem
+             facekit models import models.tar --trusted mine.pub
+    """
+    from facekit.tasks import models as task
+
+    made = task.key(output, force=force)
+    if as_json:
+        emit_json(made.to_dict())
+    else:
+        click.echo(f"{made.output}\n{made.public_key}")
 
 
 models.add_command(import_command)

@@ -18,6 +18,7 @@ from facekit.cli.options import (
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.requests import pipeline_request
+from facekit.cli.server_options import server_options
 from facekit.cli.threshold_options import threshold_options
 from facekit.cli.types import FILE
 from facekit.errors import UsageError
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command(cls=Command, basic="threshold min-similarity fmr pairs output plot face model json")
+@click.command(
+    cls=Command, basic="threshold min-similarity fmr pairs output plot face model server json"
+)
+@server_options
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
 @threshold_options(default="1e-3")
 @click.option(
@@ -69,6 +73,7 @@ def verify(
     Example: facekit verify a.jpg b.jpg
              facekit verify --fmr 1e-4 --json a.jpg b.jpg
              facekit verify --pairs list.csv -o result.csv
+             facekit verify --server http://127.0.0.1:8000 a.jpg b.jpg
     """
     if pairs is None and len(photos) != 2:
         raise UsageError(f"Two photos are needed. Received: {len(photos)}")
@@ -108,7 +113,10 @@ def verify(
     if as_json:
         emit_json(result.to_dict())
     else:
-        print_verification(result)
+        device = result.device
+        print_verification(
+            result.to_dict(), device=str(device) if device.is_accelerator_requested else None
+        )
     exit_with(answer=bool(result))
 
 

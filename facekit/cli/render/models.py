@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facekit.model.card import Card, Source
     from facekit.model.registry import Download, RegistryEntry
     from facekit.tasks.build import ModelFiles
+    from facekit.tasks.import_model import ImportedArchive
     from facekit.tasks.model_card import CardFile
     from facekit.tasks.model_list import ListedModel, ModelList
     from facekit.tasks.models import CheckedFiles, ModelInfo, RemovedFiles
@@ -125,7 +126,9 @@ def print_checked(checked: CheckedFiles) -> None:
         shown.echo("DAMAGED" if file.error else "ok", by, str(file.path))
 
 
-def print_files(files: ModelFiles | RemovedFiles | ImportedModel, *, as_json: bool) -> None:
+def print_files(
+    files: ModelFiles | RemovedFiles | ImportedArchive | ImportedModel, *, as_json: bool
+) -> None:
     """A path a line."""
     if as_json:
         emit_json(files.to_dict())

@@ -46,7 +46,7 @@ def identified_table() -> StreamedTable:
 
 def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
     """A row for each candidate of each face; a face's answer stands in its first row."""
-    from facekit.template.match import distance
+    from facekit.template.metrics import distance
 
     for index, face in enumerate(photo.faces):
         answer = face.answer

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facekit.cli.render.style import Style, styled
 from facekit.cli.render.table import wrapped
+from facekit.enums import Metric
 from facekit.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from facekit.pipeline.records import EmbeddedPicture, FaceOrigin, Verification
     from facekit.tasks.verify_pairs import VerifiedPair
 
 _COLUMNS = (
@@ -32,46 +32,43 @@ _COLUMNS = (
 )
 
 
-def print_verification(result: Verification) -> None:
-    """The decision, the threshold and what they mean, in a few lines."""
-    for sentence in _sentences(result):
+def print_verification(record: Mapping[str, Any], *, device: str | None = None) -> None:
+    """The decision, the threshold and what they mean, in a few lines.
+
+    `record`: of `Verification.to_dict`.  `device`: what the network ran on, where that is told.
+    """
+    for sentence in _sentences(record, device):
         click.echo("\n".join(wrapped(sentence, others="  ")))
 
 
-def _sentences(result: Verification) -> Iterator[str]:
-    from facekit.template.wording import (
-        comparison_text,
-        fmr_text,
-        prior_text,
-        probability_text,
-    )
+def _sentences(record: Mapping[str, Any], device: str | None) -> Iterator[str]:
+    from facekit.template.wording import comparison_text, fmr_text, probability_text
 
-    decision, meaning = result.decision, result.meaning
-    answer = styled("same", Style.YES) if decision.same else styled("different", Style.NO)
-    comparison = comparison_text(decision.similarity, decision.threshold_similarity, result.metric)
-    yield f"{answer}: {comparison}"
-    yield f"threshold: {fmr_text(meaning.fmr_at_most)} ({result.threshold_source})"
-    if meaning.probability is not None and result.score_to_probability is not None:
-        yield (
-            f"probability of same person: {probability_text(meaning.probability)} "
-            f"({prior_text(result.score_to_probability)})"
-        )
-    for picture, index in zip((result.a, result.b), result.best_pair, strict=True):
-        face = picture.faces[index]
-        if face is not None and face.rotation_degrees:
-            yield f"{picture.name}: turned by {face.rotation_degrees} degrees clockwise"
-    if result.device.is_accelerator_requested:
-        yield f"device: {result.device}"
-    if result.comparison_count > 1:
-        first, second = map(_origin_text, (result.a, result.b), result.matched)
-        yield f"best of {result.comparison_count} comparisons:"
-        yield from (f"  {first}", f"  {second}")  # lines of their own: a path is not broken
+    answer = styled("same", Style.YES) if record["verified"] else styled("different", Style.NO)
+    metric = Metric(record["similarity_metric"])
+    scores = (record["similarity"], record["threshold_similarity"])
+    yield f"{answer}: {comparison_text(*scores, metric)}"
+    yield f"threshold: {fmr_text(record['fmr_at_most'])} ({record['threshold_source']})"
+    if record["probability"] is not None:
+        # "of the same person, assuming half of all pairs match; fitted on 6,000 pairs"
+        prior = record["probability_meaning"].partition(", ")[2].partition(";")[0]
+        yield f"probability of same person: {probability_text(record['probability'])} ({prior})"
+    for key, face in record["faces"].items():
+        if face is not None and face["rotation_degrees"]:
+            degrees = face["rotation_degrees"]
+            yield f"{record['photo'][key]}: turned by {degrees} degrees clockwise"
+    if device is not None:
+        yield f"device: {device}"
+    if record["comparison_count"] > 1:
+        yield f"best of {record['comparison_count']} comparisons:"
+        for key, origin in record["matched"].items():  # lines of their own: a path is not broken
+            yield f"  {_origin_text(record['photo'][key], origin)}"
 
 
-def _origin_text(picture: EmbeddedPicture, origin: FaceOrigin) -> str:
+def _origin_text(photo: str, origin: Mapping[str, Any]) -> str:
     """face 1 of b.jpg; of an embedding file: row 2 of known.npz, face 0 of a.jpg."""
-    row = "" if origin.row is None else f"row {origin.row} of {picture.name}, "
-    return f"{row}face {origin.face} of {origin.photo}"
+    row = "" if origin["row"] is None else f"row {origin['row']} of {photo}, "
+    return f"{row}face {origin['face']} of {origin['photo']}"
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ PUBLISHED_MD5 = {
 
 PAIR_LIST = InputKind("a pair list", PairListError, max_bytes=1 << 30)
 _JOINED_BY = " + "
-_HEADER = re.compile(r"([1-9][0-9]*)(?:\t([1-9][0-9]*))?")
+_HEADER = re.compile(r"([1-9][0-9]{0,8})(?:\t([1-9][0-9]{0,8}))?")
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
 _CSV_COLUMNS = {"a", "b", "same"}
 _CSV_OPTIONAL = {"person_a", "person_b"}
@@ -145,7 +146,8 @@ def read_pairs(path: Path) -> PairList:
 
 def missing_photos(pairs: PairList, photos_dir: Path) -> tuple[Photo, ...]:
     """Returns the photos of the list that are not files under `photos_dir`, sorted by path."""
-    return tuple(photo for photo in pairs.photos if not (photos_dir / photo.path).is_file())
+    # not Path.is_file, which raises OSError for a name that is too long
+    return tuple(one for one in pairs.photos if not os.path.isfile(photos_dir / one.path))
 
 
 def require_photos(pairs: PairList, photos_dir: Path) -> None:

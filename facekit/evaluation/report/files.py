@@ -32,7 +32,7 @@ from facekit.evaluation.run import ReportColumn
 from facekit.photo.write import jpeg_bytes
 from facekit.system.extras import require
 from facekit.system.files import put_in_place
-from facekit.template.match import distance
+from facekit.template.metrics import distance
 
 REPORT = "report.json"
 _WORST = 12

@@ -12,6 +12,7 @@ from facekit.errors import StorageError
 from facekit.gallery.search.cache import cache_path, read_cache
 from facekit.gallery.search.codes import encoded
 from facekit.gallery.search.exact import VectorTable
+from facekit.gallery.sqlite.file import has_changes, log_path
 from facekit.gallery.sqlite.search import stamp_of
 from facekit.gallery.sqlite.session import SqliteSession
 from facekit.template.match import require_unit
@@ -43,7 +44,9 @@ def _file_faults(session: SqliteSession) -> Iterator[str]:
             yield f"SQLite: {report}"
     for table, row, parent, _ in session.connection.execute("PRAGMA foreign_key_check"):
         yield f"Row {row} of {table} refers to a {parent} that is not there."
-    if odd := session.path.stat().st_size % session.one("PRAGMA page_size"):
+    odd = session.path.stat().st_size % session.one("PRAGMA page_size")
+    # The log has whole pages, of which a full disk may have left a part in the file.
+    if odd and not has_changes(log_path(session.path)):
         yield f"The file is truncated: {odd} bytes of its last page are left."
     mode = stat.S_IMODE(session.path.stat().st_mode)
     if mode & 0o077:

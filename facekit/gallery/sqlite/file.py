@@ -146,8 +146,8 @@ def open_file(
             f"{path} is not a database, or it is truncated: it has {size} bytes. Restore a copy."
         )
     with translated(path):
-        log = path.with_name(f"{path.name}-wal")
-        if _is_read_only(path) and log.exists() and log.stat().st_size:
+        log = log_path(path)
+        if _is_read_only(path) and has_changes(log):
             raise StorageError(
                 f"{log} holds changes that a read-only file system lets nobody apply. Open the "
                 "gallery once where it can be written, and copy it again."
@@ -182,6 +182,15 @@ def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None
         raise
 
 
+def log_path(path: Path) -> Path:
+    """Returns where SQLite writes changes before it writes them into the file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def has_changes(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turns SQLite's errors, and all that damaged content raises, into StorageErrors."""
@@ -193,6 +202,10 @@ def translated(path: Path) -> Iterator[None]:
         raise StorageError(f"Gallery {path}: {reason}. {(advice or [CHECK])[0]}") from error
     except OSError as error:
         raise StorageError(f"Gallery {path}: {error.strerror or error}.") from error
+    except MemoryError as error:  # which SQLite tells of some damaged schemas too
+        raise StorageError(
+            f"Gallery {path} is damaged, or takes more memory than there is. Restore a copy."
+        ) from error
     except DAMAGE as error:
         raise damaged(f"Gallery {path}", error) from error
 

@@ -38,11 +38,15 @@ from facekit.graph.read.tf_checkpoint import is_checkpoint, read_checkpoint
 from facekit.graph.read.torch_file import is_torch_file
 from facekit.graph.weights import WEIGHTS
 from facekit.system.inputs import reading
-from facekit.system.trial import Died, limit_memory, try_each
+from facekit.system.trial import Died, limit_memory, limit_processor_time, try_each
 
 _TRY = f"{__name__}:try_reading"
 _LONGEST_S = 120.0
-"""Seconds after which reading a file is given up.  A file of 100 MB takes one."""
+"""Seconds after which reading a file is given up, however busy the machine is."""
+_PROCESSOR_S = 5.0
+"""Processor time after which reading is given up, beside that for the file's size."""
+_BYTES_A_S = 5e6
+"""A tenth of what a slow board reads; a desktop reads 100 MB a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ def _require_harmless(path: Path) -> None:
 def try_reading(path: str) -> None:
     """Reads a file as the caller of `find_format` does, or as much of it as can be read."""
     limit_memory()
+    limit_processor_time(_PROCESSOR_S + Path(path).stat().st_size / _BYTES_A_S)
     with suppress(Exception):
         found = _recognized(Path(path))
         found.read(Path(path), size=None) if found.whole_network else found.read(Path(path))

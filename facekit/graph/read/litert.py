@@ -13,8 +13,9 @@ import numpy as np
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.activations import LINEAR, strip_network_name
+from facekit.graph.activations import strip_network_name
 from facekit.graph.graph import DYNAMIC, Graph, Node, Operation, Shape
+from facekit.graph.names import LINEAR
 from facekit.graph.prelu import merge_prelus
 from facekit.graph.read.litert_arguments import OperatorArguments, Value
 from facekit.graph.read.litert_file import (

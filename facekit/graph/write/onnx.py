@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.activations import LINEAR
 from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Operation, Window
+from facekit.graph.names import LINEAR
 from facekit.graph.write.onnx_file import POOLED, POSITIVE_PART, TO_FIRST, TO_LAST, OnnxFile, Writer
 from facekit.graph.write.onnx_moves import DATA_MOVEMENT_WRITERS
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.graph.activations import LINEAR
 from facekit.graph.graph import Graph, Node
+from facekit.graph.names import LINEAR
 from facekit.system.extras import require
 
 OPSET = 17
