@@ -94,6 +94,10 @@ class LowQualityError(FaceError):
     """A face is too poor for what was asked."""
 
 
+class AmbiguousPersonError(FaceError):
+    pass
+
+
 class InputError(FacekitError):
     exit_code = 4
 

@@ -19,6 +19,7 @@ from facekit.cli.options import json_option, model_option
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import operating_points
 from facekit.cli.render.output import emit_json
+from facekit.cli.render.people import margin_cost
 
 
 def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -106,6 +107,8 @@ def calibrate(
         f"probability: off by {result.reliability.expected_calibration_error:.3f} on average, on "
         "held-out pairs"
     )
+    if rule := result.calibration.margin:
+        click.echo(f"identify: least margin {rule.least:.4f}; {margin_cost(rule)}")
     click.echo(
         "written to the model's card"
         if write
