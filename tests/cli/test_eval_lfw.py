@@ -101,8 +101,10 @@ def test_a_warm_run_has_the_same_results_and_says_that_no_time_was_measured(
     assert result.exit_code == 0, result.stderr
     (warm,) = json.loads(result.stdout)["data_sets"][0]["models"]
     (first,) = json.loads((cold / "report.json").read_text())["data_sets"][0]["models"]
-    for key in set(first) - {"stages", "throughput"}:
+    for key in set(first) - {"stages", "throughput", "error_versus_discard"}:
         assert warm[key] == first[key], key
+    assert first["error_versus_discard"]
+    assert warm["error_versus_discard"] == []  # only a report rates the photos
     assert warm["stages"] == []
     assert any(
         "Every embedding came from the cache" in n
