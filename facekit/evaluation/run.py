@@ -21,12 +21,11 @@ from facekit.evaluation.records import (
     DataSetReport,
     ModelIdentity,
     ModelResult,
-    StageTime,
-    Throughput,
 )
 from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
 from facekit.evaluation.setups import Centering, Setup
 from facekit.evaluation.summary import compare, summarize, with_discard
+from facekit.evaluation.times import StageTime, Throughput
 from facekit.model.store import InstalledModel
 from facekit.photo.reading import PhotoFile
 from facekit.template.calibration import OperatingPoint
@@ -75,8 +74,9 @@ def run_evaluation(
             embedded[key] = embed(column.model, column.setup.settings, paths)
         result = _result(column, plan, embedded[key], all_pairs=all_pairs)
         if rate is not None:
-            qualities = rate(column.model, column.setup.settings, paths)
-            names = [photo.path for photo in plan.photos]
+            names = [photo.path for photo in plan.pair_list.photos]
+            files = [plan.files[name] for name in names]
+            qualities = rate(column.model, column.setup.settings, files)
             result = with_discard(result, dict(zip(names, qualities, strict=True)))
         results.append(result)
     first_of = {column.setup.name: number for number, column in reversed(list(enumerate(columns)))}
@@ -95,6 +95,7 @@ def run_evaluation(
         comparisons=tuple(starmap(compare, comparisons)),
         notes=notes_on(plan, [column.setup for column in columns], results),
         threshold_list_name=None if plan.training is None else plan.training.name,
+        person_count=plan.pair_list.person_count,
     )
 
 

@@ -26,6 +26,7 @@ from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.photo.reading import PhotoFile
 from facekit.reporter import SILENT, Reporter
+from facekit.runtime.packages import versions_with
 from facekit.system.extras import require
 from facekit.system.files import require_free
 from facekit.tasks.build import ensure_installed
@@ -64,6 +65,7 @@ def evaluate(
     ray: str | None = None,
     output: Path | None = None,
     force: bool = False,
+    command: str | None = None,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
     """Evaluates each model on each data set, in each setup of the profile.
@@ -75,7 +77,8 @@ def evaluate(
     all_pairs: also score every pair of the photos.
     recompute: also embed photos that are in the cache, so that times are measured.
     workers, ray: see `facekit.pipeline.photos.map_photos`.  output: folder of the report with
-    figures and errors; force: replace an earlier report.
+    figures and errors; force: replace an earlier report.  command: the command line, which the
+    report shows.
     Raises UsageError, InputError, ModelError, AcceleratorError, or StorageError.
     """
     for module in ("sklearn.metrics", "scipy.stats"):
@@ -149,6 +152,8 @@ def evaluate(
             for each, plan in zip(columns, plans, strict=True)
         ),
         output=None if output is None else str(output),
+        command=command,
+        versions=versions_with(request.runtime for request in requests),
     )
     if output is not None:
         from facekit.evaluation.report.files import write_report

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.cli.command import TYPED, command_line
 from facekit.photo.decode import load_picture
 from facekit.photo.write import jpeg_bytes
 from tests.schemas import require_schema
@@ -272,3 +274,21 @@ def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     assert result["list_published_as"] is None  # a part is not the published list
     assert result["models"][0]["accuracy"]["trial_count"] == 30
     assert any("Only a part" in note for note in result["notes"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["--data", "/home/ann/lfw"], "--data ~/lfw"),
+        (["--data=/home/ann/my faces"], "--data ~/'my faces'"),
+        (["--data", "/home/annabel/lfw", "--limit=5"], "--data /home/annabel/lfw --limit=5"),
+        (["a;b", ""], "'a;b' ''"),
+    ],
+)
+def test_a_command_line_is_told_for_a_shell_without_the_home_folder(
+    typed: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    with click.Context(cli) as ctx:
+        ctx.meta[TYPED] = ("evaluate", *typed)
+        assert command_line(ctx) == f"facekit evaluate {told}"

@@ -13,11 +13,10 @@ from facekit.evaluation.records import (
     DataSetReport,
     ModelIdentity,
     ModelResult,
-    StageTime,
-    Throughput,
     ValAtFar,
 )
 from facekit.evaluation.summary import compare, summarize
+from facekit.evaluation.times import StageTime, Throughput
 from facekit.pipeline.photos import PhotoFailure
 
 HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
@@ -90,4 +89,5 @@ def made_up() -> DataSetReport:
         models=models,
         comparisons=(compare(*models),),
         notes=("Weights were trained on other data: unrestricted, labeled outside data.",),
+        person_count=pairs.person_count,
     )

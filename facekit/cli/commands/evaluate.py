@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facekit.cli.command import Command
+from facekit.cli.command import Command, command_line
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import (
     DATA,
@@ -97,6 +97,7 @@ def _evaluate(
         [pipeline_request(model, **options) for model in models or (None,)],
         EvaluationData(sources, protocol=protocol, photos_dir=photos_dir, limit=limit),
         output=output,
+        command=command_line(click.get_current_context()),
         reporter=TerminalReporter(),
         **{name: options[name] for name in own},
     )
