@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.evaluation.identification import Identification
 from facekit.evaluation.metrics.discard import DiscardPoint
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
@@ -180,6 +181,8 @@ class ModelResult:
     """None if every embedding came from the cache."""
     error_versus_discard: tuple[DiscardPoint, ...] = ()
     """FNMR after discarding by quality; () where quality was not measured."""
+    identification: Identification | None = None
+    """None unless it was requested."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs; thresholds also as cosine distances."""

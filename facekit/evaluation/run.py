@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.identification import IdentificationOptions, measure_identification
 from facekit.evaluation.metrics.all_pairs import score_all_pairs
 from facekit.evaluation.metrics.error_rates import is_measurable
 from facekit.evaluation.metrics.operating_points import operating_points
@@ -24,12 +25,13 @@ from facekit.evaluation.records import (
     StageTime,
     Throughput,
 )
-from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
+from facekit.evaluation.scoring import PairScorer, PlanScores, rules_of, score_plan
 from facekit.evaluation.setups import Centering, Setup
 from facekit.evaluation.summary import compare, summarize, with_discard
 from facekit.model.store import InstalledModel
 from facekit.photo.reading import PhotoFile
 from facekit.template.calibration import OperatingPoint
+from facekit.types import Float32Array
 
 Embed = Callable[[InstalledModel, EmbedSettings, Sequence[PhotoFile]], PhotoEmbeddings]
 Rate = Callable[[InstalledModel, EmbedSettings, Sequence[PhotoFile]], NDArray[np.float64]]
@@ -54,18 +56,22 @@ def run_evaluation(
     *,
     rate: Rate | None = None,
     all_pairs: bool = False,
+    identification: IdentificationOptions | None = None,
 ) -> DataSetReport:
     """Evaluates every column on one data set; embeds photos once per model and settings.
 
     `rate`: measures the photos' quality for the error-versus-discard characteristic; None leaves it
-    out.
+    out.  `identification`: also search for people among the list's photos.
 
-    Raises InputError if genuine or impostor pairs are missing, or if no photo has an embedding.
-    Raises UsageError if `all_pairs` is True and not every pair of the photos can be scored, and
-    MissingExtraError if scikit-learn or SciPy is missing.  Raises the errors of `embed`.
+    Raises InputError if genuine or impostor pairs are missing, or if no photo has an embedding, and
+    the errors of `measure_identification`.  Raises UsageError if `all_pairs` or `identification` is
+    given and not every pair of the photos can be scored, and MissingExtraError if scikit-learn or
+    SciPy is missing.  Raises the errors of `embed`.
     """
     if all_pairs:
-        _require_all_pairs(plan, columns)
+        _require_people("--all-pairs", plan, columns)
+    if identification is not None:
+        _require_people("--identification", plan, columns)
     paths = plan.paths()
     embedded: dict[tuple[str, EmbedSettings], PhotoEmbeddings] = {}
     results = []
@@ -73,7 +79,9 @@ def run_evaluation(
         key = (column.model.card.file_sha256, column.setup.settings)
         if key not in embedded:
             embedded[key] = embed(column.model, column.setup.settings, paths)
-        result = _result(column, plan, embedded[key], all_pairs=all_pairs)
+        result = _result(
+            column, plan, embedded[key], all_pairs=all_pairs, identification=identification
+        )
         if rate is not None:
             qualities = rate(column.model, column.setup.settings, paths)
             names = [photo.path for photo in plan.photos]
@@ -99,7 +107,12 @@ def run_evaluation(
 
 
 def _result(
-    column: ReportColumn, plan: Plan, embeddings: PhotoEmbeddings, *, all_pairs: bool
+    column: ReportColumn,
+    plan: Plan,
+    embeddings: PhotoEmbeddings,
+    *,
+    all_pairs: bool,
+    identification: IdentificationOptions | None,
 ) -> ModelResult:
     card, setup = column.model.card, column.setup
     start = time.perf_counter()
@@ -114,7 +127,8 @@ def _result(
     scored = score_plan(plan, setup, scorer, card)
     scoring_s = time.perf_counter() - start
     listed = {photo.path for photo in plan.pair_list.photos}
-    return summarize(
+    vectors, people = _with_people(plan, scorer, scored)
+    result = summarize(
         ModelIdentity(
             name=card.name,
             variant=card.variant,
@@ -134,17 +148,37 @@ def _result(
             if failure.name in listed
         ),
         stages=_stage_times(embeddings),
-        all_pairs=_all_pairs(plan, scorer, scored) if all_pairs else (),
+        all_pairs=_all_pairs(plan, vectors, people) if all_pairs else (),
         val=scored.val,
         throughput=_throughput(embeddings, scoring_s),
     )
+    if identification is None:
+        return result
+    found = measure_identification(
+        vectors,
+        people,
+        photos=identification.photos,
+        sizes=identification.sizes,
+        rules=rules_of(setup, card),
+        draws=identification.draws,
+        seed=identification.seed,
+    )
+    return replace(result, identification=found)
 
 
-def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[OperatingPoint, ...]:
-    """Scores every pair of the list's photos, without the photos of the training list."""
+def _with_people(
+    plan: Plan, scorer: PairScorer, scored: PlanScores
+) -> tuple[Float32Array, list[str]]:
+    """Returns the vectors of the list's photos, without those of the training list, and whose they
+    are."""
     photos = plan.pair_list.photos
     vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
-    people = [photos[row].person or "" for row in rows]
+    return vectors, [photos[row].person or "" for row in rows]
+
+
+def _all_pairs(
+    plan: Plan, vectors: Float32Array, people: Sequence[str]
+) -> tuple[OperatingPoint, ...]:
     pairs = score_all_pairs(vectors, people)
     return operating_points(
         pairs,
@@ -154,16 +188,16 @@ def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[Oper
     )
 
 
-def _require_all_pairs(plan: Plan, columns: Sequence[ReportColumn]) -> None:
+def _require_people(option: str, plan: Plan, columns: Sequence[ReportColumn]) -> None:
     if any(photo.person is None for photo in plan.pair_list.photos):
         raise UsageError(
-            f"--all-pairs needs to know whose photos they are, and {plan.pair_list.name} names no "
+            f"{option} needs to know whose photos they are, and {plan.pair_list.name} names no "
             "people: add the columns person_a and person_b."
         )
     by_fold = plan.origin is ThresholdOrigin.OTHER_FOLDS
     if by_fold and any(column.setup.centering is Centering.TRAINING for column in columns):
         raise UsageError(
-            "--all-pairs goes with one mean embedding; with --subtract-mean (and --profile "
+            f"{option} goes with one mean embedding; with --subtract-mean (and --profile "
             "facenet) each fold has its own. Leave one of them out."
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facekit.enums import CropRule, Flip, Profile
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
+from facekit.evaluation.identification import DRAWS, IdentificationOptions
 from facekit.evaluation.protocols.data_set import DataSet, open_data_set
 from facekit.evaluation.protocols.lfw import Protocol
 from facekit.evaluation.protocols.plan import open_plan
@@ -59,6 +60,7 @@ def evaluate(
     flip: Flip | None = None,
     subtract_mean: bool = False,
     all_pairs: bool = False,
+    identification: IdentificationOptions | None = None,
     recompute: bool = False,
     workers: int | None = None,
     ray: str | None = None,
@@ -73,6 +75,7 @@ def evaluate(
     CropRule.NONE does, if the request changes no crop rule.
     profile, flip, subtract_mean: see `facekit.evaluation.setups`.
     all_pairs: also score every pair of the photos.
+    identification: also enroll people and search for the other photos; None leaves it out.
     recompute: also embed photos that are in the cache, so that times are measured.
     workers, ray: see `facekit.pipeline.photos.map_photos`.  output: folder of the report with
     figures and errors; force: replace an earlier report.
@@ -145,7 +148,14 @@ def evaluate(
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         facekit_version=__version__,
         data_sets=tuple(
-            run_evaluation(each, plan, embed, rate=rating, all_pairs=all_pairs)
+            run_evaluation(
+                each,
+                plan,
+                embed,
+                rate=rating,
+                all_pairs=all_pairs,
+                identification=identification,
+            )
             for each, plan in zip(columns, plans, strict=True)
         ),
         output=None if output is None else str(output),
@@ -155,6 +165,37 @@ def evaluate(
 
         write_report(output, report, columns, plans)
     return report
+
+
+def identification_options(
+    identification: bool,
+    *,
+    gallery_sizes: Sequence[int] = (),
+    enrolled_photos: int | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+) -> IdentificationOptions | None:
+    """Returns what `evaluate` takes; None means the default of each, and () half of the people.
+
+    Raises UsageError if `identification` is False and another option is given.
+    """
+    given = {
+        "--gallery-size": gallery_sizes or None,
+        "--enrolled-photos": enrolled_photos,
+        "--draws": draws,
+        "--seed": seed,
+    }
+    named = [option for option, value in given.items() if value is not None]
+    if not identification:
+        if named:
+            raise UsageError(f"{', '.join(named)}: these options go with --identification.")
+        return None
+    return IdentificationOptions(
+        photos=enrolled_photos or 1,
+        sizes=tuple(gallery_sizes),
+        draws=draws or DRAWS,
+        seed=seed or 0,
+    )
 
 
 def labeled_photos(

@@ -30,10 +30,10 @@ CROP = cv2.imencode(".jpg", np.full((160, 160, 3), 128, np.uint8))[1].tobytes()
 
 
 @pytest.fixture(scope="module")
-def page(made_up: DataSetReport) -> str:
+def page(made_up: DataSetReport, identified: DataSetReport) -> str:
     """Everything that a page can hold."""
     pytest.importorskip("matplotlib", reason="needs the plot extra")
-    made_up = with_all_pairs(made_up)
+    made_up = with_all_pairs(identified)
     figures = {name: svg(figure, name) for name, figure in draw_figures(made_up).items()}
     return report_html(whole(made_up), [ShownDataSet(made_up, figures, galleries(made_up))])
 
@@ -120,6 +120,18 @@ def test_what_the_page_says(page: str, made_up: DataSetReport) -> None:
     assert "12,000,000 impostor pairs" in page
     assert "NoFaceError: no face" in page
     assert "Crops as the model sees them: margin, 32 px, bilinear." in page
+
+
+def test_identification_is_told_with_its_intervals(page: str, identified: DataSetReport) -> None:
+    for model in identified.models:
+        assert model.identification is not None
+        closed, opened = model.identification.closed_set, model.identification.open_sets[0]
+        low, high = closed.identified[0].ci95
+        assert f"{closed.identified[0].rate:.2%}<small>{low:.2%} to {high:.2%}" in page
+        assert f"{opened.non_mated_count:,} for strangers" in page
+        assert opened.chosen is not None
+        assert f"FNIR {opened.chosen.fnir:.2%}, FPIR {opened.chosen.fpir:.2%}" in page
+    assert "CMC" in page
 
 
 def test_a_threshold_from_the_scored_pairs_is_marked(made_up: DataSetReport) -> None:

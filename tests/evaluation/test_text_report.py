@@ -18,6 +18,17 @@ def test_models_that_do_not_fit_beside_each_other_follow_below(made_up: DataSetR
     assert sum(line.startswith("accuracy  ") for line in lines) == 6
 
 
+def test_identification_has_rows_of_closed_and_open_set(identified: DataSetReport) -> None:
+    text = report_text(whole(replace(identified, models=identified.models[:1])))
+    found = identified.models[0].identification
+    assert found is not None
+    for row in ("all enrolled, a photo each", "  rank 5", "  margin", "20 enrolled", "30 enrolled"):
+        assert f"\n{row} " in text
+    (point,) = [one for one in found.open_sets[0].fnir if one.fpir == 0.1]
+    line = next(one for one in text.splitlines() if one.startswith("  FNIR at FPIR 0.1 "))
+    assert f"{point.fnir:.2%} (" in line
+
+
 def test_the_list_that_chose_the_threshold_is_named(made_up: DataSetReport) -> None:
     model = replace(made_up.models[0], threshold_origin=ThresholdOrigin.OTHER_LIST)
     report = replace(made_up, models=(model,), threshold_list_name="pairsDevTrain.txt")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from facekit.cli.render.identification_rates import identification_rows
 from facekit.cli.render.table import Column, table_in_blocks, wrapped
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _rows(report: DataSetReport) -> list[tuple[str, Cell]]:
         (f"all pairs, {point.target}", partial(_all_pairs, point.target))
         for point in models[0].all_pairs
     ]
+    rows += identification_rows(models)
     rows += [
         ("failed photos", lambda m: f"{len(m.failures)} of {m.photo_count:,}"),
         ("ms a photo", lambda m: "  ".join(f"{s.stage} {s.median_ms:.1f}" for s in m.stages)),

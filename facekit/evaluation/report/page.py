@@ -13,6 +13,11 @@ from pathlib import PurePosixPath
 
 from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult
 from facekit.evaluation.report.discard import DISCARD_CAPTION, discard_section
+from facekit.evaluation.report.identification import (
+    CMC_CAPTION,
+    FNIR_CAPTION,
+    identification_section,
+)
 from facekit.evaluation.report.table import models_table, section, table, text
 from facekit.evaluation.report.worst_errors import ShownPair
 from facekit.template.calibration import OperatingPoint
@@ -25,6 +30,8 @@ _CAPTIONS = {
     "scores": "Similarities of genuine and impostor pairs; to the right of the threshold a pair "
     "is called the same person.",
     "discard": DISCARD_CAPTION,
+    "cmc": CMC_CAPTION,
+    "fnir": FNIR_CAPTION,
     "folds": "Each fold with the threshold that the other folds chose.",
     "latency": "What one photo takes in each stage, in the median.",
 }
@@ -129,6 +136,7 @@ def _data_set(shown: ShownDataSet) -> str:
             _comparisons(one),
             _all_pairs(one.models),
             discard_section(one.models),
+            identification_section(one.models),
             _figures(shown.figures),
             *map(_gallery, shown.galleries),
             _failures(one.models),
