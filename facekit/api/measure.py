@@ -34,6 +34,7 @@ def evaluate(
     enrolled_photos: int | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    groups: str | Path | None = None,
     limit: int | None = None,
     recompute: bool = False,
     workers: int | None = None,
@@ -56,6 +57,7 @@ def evaluate(
     `identification`: also enroll people and search for their other photos and for strangers, in
     galleries of `gallery_sizes` people, with `enrolled_photos` photos each, drawn `draws` times by
     `seed`; the defaults are half of the people, 1, 6 and 0.
+    `groups`: a table of the groups of photos or people, whose error rates are measured too.
     `limit`: use only the first pairs of each kind of every fold.  `recompute`: also embed photos
     that are in the cache.  `workers`: number of processes; None chooses it by the number of photos.
     `output`: a folder for the report; `force`: replace an earlier report.  `face`: on LFW, people
@@ -85,6 +87,7 @@ def evaluate(
             draws=draws,
             seed=seed,
         ),
+        groups=optional_path(groups),
         recompute=recompute,
         workers=workers,
         output=optional_path(output),

@@ -151,6 +151,12 @@ def evaluation_options(command: AnyCommand) -> AnyCommand:
             ),
             identification_options,
             click.option(
+                "--groups",
+                type=FILE,
+                help="Also the error rates of groups of people: a table photo,group or "
+                "person,group.",
+            ),
+            click.option(
                 "--limit",
                 type=Whole(1),
                 metavar="N",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.groups import common_threshold, measure_groups
 from facekit.evaluation.identification import IdentificationOptions, measure_identification
 from facekit.evaluation.metrics.all_pairs import score_all_pairs
 from facekit.evaluation.metrics.error_rates import is_measurable
 from facekit.evaluation.metrics.operating_points import operating_points
 from facekit.evaluation.notes import notes_on
+from facekit.evaluation.protocols.groups import GroupTable
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import (
     DataSetReport,
@@ -25,7 +27,7 @@ from facekit.evaluation.records import (
     StageTime,
     Throughput,
 )
-from facekit.evaluation.scoring import PairScorer, PlanScores, rules_of, score_plan
+from facekit.evaluation.scoring import PairScorer, rules_of, score_plan
 from facekit.evaluation.setups import Centering, Setup
 from facekit.evaluation.summary import compare, summarize, with_discard
 from facekit.model.store import InstalledModel
@@ -57,21 +59,26 @@ def run_evaluation(
     rate: Rate | None = None,
     all_pairs: bool = False,
     identification: IdentificationOptions | None = None,
+    groups: GroupTable | None = None,
 ) -> DataSetReport:
     """Evaluates every column on one data set; embeds photos once per model and settings.
 
     `rate`: measures the photos' quality for the error-versus-discard characteristic; None leaves it
     out.  `identification`: also search for people among the list's photos.
+    `groups`: also measure the rates of these groups of the list's people.
 
     Raises InputError if genuine or impostor pairs are missing, or if no photo has an embedding, and
-    the errors of `measure_identification`.  Raises UsageError if `all_pairs` or `identification` is
-    given and not every pair of the photos can be scored, and MissingExtraError if scikit-learn or
-    SciPy is missing.  Raises the errors of `embed`.
+    the errors of `measure_identification` and `GroupTable.assigned`.  Raises UsageError if
+    `all_pairs`, `identification` or `groups` is given and not every pair of the photos can be
+    scored, and MissingExtraError if scikit-learn or SciPy is missing.  Raises the errors of
+    `embed`.
     """
-    if all_pairs:
-        _require_people("--all-pairs", plan, columns)
-    if identification is not None:
-        _require_people("--identification", plan, columns)
+    asked = {"--all-pairs": all_pairs, "--identification": identification, "--groups": groups}
+    for option, value in asked.items():
+        if value:
+            _require_people(option, plan, columns)
+    listed = plan.pair_list.photos
+    group_of = groups.assigned(listed) if groups else {}
     paths = plan.paths()
     embedded: dict[tuple[str, EmbedSettings], PhotoEmbeddings] = {}
     results = []
@@ -80,7 +87,12 @@ def run_evaluation(
         if key not in embedded:
             embedded[key] = embed(column.model, column.setup.settings, paths)
         result = _result(
-            column, plan, embedded[key], all_pairs=all_pairs, identification=identification
+            column,
+            plan,
+            embedded[key],
+            all_pairs=all_pairs,
+            identification=identification,
+            group_of=group_of,
         )
         if rate is not None:
             qualities = rate(column.model, column.setup.settings, paths)
@@ -101,7 +113,10 @@ def run_evaluation(
         list_published_as=plan.pair_list.published_as,
         models=tuple(results),
         comparisons=tuple(starmap(compare, comparisons)),
-        notes=notes_on(plan, [column.setup for column in columns], results),
+        notes=(
+            *notes_on(plan, [column.setup for column in columns], results),
+            *(groups.notes(listed, group_of) if groups else ()),
+        ),
         threshold_list_name=None if plan.training is None else plan.training.name,
     )
 
@@ -113,6 +128,7 @@ def _result(
     *,
     all_pairs: bool,
     identification: IdentificationOptions | None,
+    group_of: Mapping[str, str],
 ) -> ModelResult:
     card, setup = column.model.card, column.setup
     start = time.perf_counter()
@@ -127,7 +143,9 @@ def _result(
     scored = score_plan(plan, setup, scorer, card)
     scoring_s = time.perf_counter() - start
     listed = {photo.path for photo in plan.pair_list.photos}
-    vectors, people = _with_people(plan, scorer, scored)
+    vectors, rows = scorer.vectors_of(plan.pair_list.photos, mean=scored.mean)
+    photos = [plan.pair_list.photos[row] for row in rows]
+    people = [photo.person or "" for photo in photos]
     result = summarize(
         ModelIdentity(
             name=card.name,
@@ -152,28 +170,22 @@ def _result(
         val=scored.val,
         throughput=_throughput(embeddings, scoring_s),
     )
-    if identification is None:
-        return result
-    found = measure_identification(
-        vectors,
-        people,
-        photos=identification.photos,
-        sizes=identification.sizes,
-        rules=rules_of(setup, card),
-        draws=identification.draws,
-        seed=identification.seed,
-    )
-    return replace(result, identification=found)
-
-
-def _with_people(
-    plan: Plan, scorer: PairScorer, scored: PlanScores
-) -> tuple[Float32Array, list[str]]:
-    """Returns the vectors of the list's photos, without those of the training list, and whose they
-    are."""
-    photos = plan.pair_list.photos
-    vectors, rows = scorer.vectors_of(photos, mean=scored.mean)
-    return vectors, [photos[row].person or "" for row in rows]
+    if identification is not None:
+        found = measure_identification(
+            vectors,
+            people,
+            photos=identification.photos,
+            sizes=identification.sizes,
+            rules=rules_of(setup, card),
+            draws=identification.draws,
+            seed=identification.seed,
+        )
+        result = replace(result, identification=found)
+    if group_of:
+        decided, origin = scored.fold_threshold_similarities, scored.origin
+        threshold = common_threshold(setup, card, decided, origin)
+        result = replace(result, groups=measure_groups(vectors, photos, group_of, threshold))
+    return result
 
 
 def _all_pairs(

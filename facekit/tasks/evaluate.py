@@ -15,6 +15,7 @@ from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
 from facekit.evaluation.identification import DRAWS, IdentificationOptions
 from facekit.evaluation.protocols.data_set import DataSet, open_data_set
+from facekit.evaluation.protocols.groups import read_groups
 from facekit.evaluation.protocols.lfw import Protocol
 from facekit.evaluation.protocols.plan import open_plan
 from facekit.evaluation.qualities import rate_photos
@@ -61,6 +62,7 @@ def evaluate(
     subtract_mean: bool = False,
     all_pairs: bool = False,
     identification: IdentificationOptions | None = None,
+    groups: Path | None = None,
     recompute: bool = False,
     workers: int | None = None,
     ray: str | None = None,
@@ -76,6 +78,7 @@ def evaluate(
     profile, flip, subtract_mean: see `facekit.evaluation.setups`.
     all_pairs: also score every pair of the photos.
     identification: also enroll people and search for the other photos; None leaves it out.
+    groups: a table of the groups of photos or people, whose rates are measured too.
     recompute: also embed photos that are in the cache, so that times are measured.
     workers, ray: see `facekit.pipeline.photos.map_photos`.  output: folder of the report with
     figures and errors; force: replace an earlier report.
@@ -88,6 +91,7 @@ def evaluate(
 
         require_writable(output)
         require_free(output, force=force)
+    table = None if groups is None else read_groups(groups)
     data_sets, plans = [], []
     for source in data.sources or (None,):
         protocol = data.protocol
@@ -96,6 +100,8 @@ def evaluate(
         data_set = open_data_set(source, protocol=protocol, photos_dir=data.photos_dir)
         data_sets.append(data_set)
         plans.append(open_plan(data_set, data=source, limit=data.limit))
+        if table is not None:
+            table.assigned(plans[-1].pair_list.photos)  # refused before any photo is embedded
     for plan, data_set in zip(plans, data_sets, strict=True):
         listed = plan.pair_list
         if data_set.is_lfw_list and listed.complete and listed.published_as is None:
@@ -155,6 +161,7 @@ def evaluate(
                 rate=rating,
                 all_pairs=all_pairs,
                 identification=identification,
+                groups=table,
             )
             for each, plan in zip(columns, plans, strict=True)
         ),

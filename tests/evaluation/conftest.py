@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import NoFaceError
+from facekit.evaluation.groups import CommonThreshold, measure_groups
 from facekit.evaluation.identification import Rules, measure_identification
 from facekit.evaluation.metrics.folds import ten_fold
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
@@ -78,7 +79,7 @@ def _model_result(
 
 @pytest.fixture(scope="session")
 def identified(made_up: DataSetReport) -> DataSetReport:
-    """The same with searches in galleries of 20 and 30 people, by a card's rules."""
+    """The same with groups, and with galleries of 20 and 30 people by a card's rules."""
     photos = [photo(person, number) for person in range(60) for number in range(5)]
     people = [one.person or "" for one in photos]
 
@@ -89,7 +90,13 @@ def identified(made_up: DataSetReport) -> DataSetReport:
             sizes=(20, 30),
             rules=Rules(lambda count: (0.6, 0.0001 * count), min_margin=0.05),
         )
-        return replace(model, identification=found)
+        groups = measure_groups(
+            embeddings(photos, seed=seed).vectors[:, 0],
+            photos,
+            {one.path: (HOSTILE, "b", "c")[index % 15 // 5] for index, one in enumerate(photos)},
+            CommonThreshold(0.75, ThresholdOrigin.CARD, "fmr=1e-3"),
+        )
+        return replace(model, identification=found, groups=groups)
 
     models = (measured(one, seed) for seed, one in enumerate(made_up.models))
     return replace(made_up, models=tuple(models))

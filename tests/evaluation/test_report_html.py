@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from facekit.evaluation.metrics.error_rates import ErrorCounts
+from facekit.evaluation.metrics.groups import GroupRate
 from facekit.evaluation.metrics.operating_points import operating_point
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import DataSetReport
+from facekit.evaluation.report.groups import heat_map
 from facekit.evaluation.report.page import ErrorGallery, ShownDataSet, report_html
 from facekit.evaluation.report.plots import draw_figures, svg
 from facekit.evaluation.report.worst_errors import (
@@ -132,6 +134,27 @@ def test_identification_is_told_with_its_intervals(page: str, identified: DataSe
         assert opened.chosen is not None
         assert f"FNIR {opened.chosen.fnir:.2%}, FPIR {opened.chosen.fpir:.2%}" in page
     assert "CMC" in page
+
+
+def test_groups_are_told_with_a_heat_map_and_without_a_claim(
+    page: str, identified: DataSetReport
+) -> None:
+    for model in identified.models:
+        assert model.groups is not None
+        for one in model.groups.rates.fnmr:
+            assert one.rate is not None
+            assert f"{one.error_count:,} of {one.comparison_count:,}" in page
+    assert page.count('aria-label="FMR of each pair of groups"') == 2
+    assert page.count("<rect ") >= 2 * 9
+    assert "no system is shown to be fair" in page
+
+
+def test_a_cell_without_enough_comparisons_has_no_color() -> None:
+    few = GroupRate(("a", "b"), 12, 0, 0.0, (0.0, 0.1), False)
+    drawn = heat_map({"a": 1, "b": 1}, [few])
+    assert drawn.count("too few") == 2
+    assert "fill-opacity" not in drawn
+    assert "fill-opacity" in heat_map({"a": 1, "b": 1}, [replace(few, is_enough=True)])
 
 
 def test_a_threshold_from_the_scored_pairs_is_marked(made_up: DataSetReport) -> None:

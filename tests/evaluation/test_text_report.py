@@ -8,6 +8,7 @@ from facekit.cli.render.evaluation import report_text
 from facekit.cli.render.table import WIDTH
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import DataSetReport
+from tests.evaluation.conftest import HOSTILE
 from tests.evaluation.made_up_photos import whole
 
 
@@ -27,6 +28,14 @@ def test_identification_has_rows_of_closed_and_open_set(identified: DataSetRepor
     (point,) = [one for one in found.open_sets[0].fnir if one.fpir == 0.1]
     line = next(one for one in text.splitlines() if one.startswith("  FNIR at FPIR 0.1 "))
     assert f"{point.fnir:.2%} (" in line
+
+
+def test_groups_have_a_row_each_and_no_claim(identified: DataSetReport) -> None:
+    text = report_text(whole(identified))
+    assert text.count("These figures do not show that a system is fair.") == 2
+    assert text.count("Groups by facenet") == 2
+    lines = text.splitlines()
+    assert [line for line in lines if len(line) > WIDTH and not line.endswith(HOSTILE)] == []
 
 
 def test_the_list_that_chose_the_threshold_is_named(made_up: DataSetReport) -> None:

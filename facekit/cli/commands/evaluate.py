@@ -94,14 +94,14 @@ def _evaluate(
     from facekit.tasks.evaluate import EvaluationData, evaluate, identification_options
 
     asked = ("identification", "gallery_sizes", "enrolled_photos", "draws", "seed")
-    own = ("profile", "flip", "subtract_mean", "all_pairs", "recompute", "workers", "ray", "force")
+    own = ("profile", "flip", "subtract_mean", "all_pairs", "groups", "recompute", "workers")
     report = evaluate(
         [pipeline_request(model, **options) for model in models or (None,)],
         EvaluationData(sources, protocol=protocol, photos_dir=photos_dir, limit=limit),
         identification=identification_options(**{name: options[name] for name in asked}),
         output=output,
         reporter=TerminalReporter(),
-        **{name: options[name] for name in own},
+        **{name: options[name] for name in (*own, "ray", "force")},
     )
     if as_json:
         emit_json(report.to_dict())

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult
 from facekit.evaluation.report.discard import DISCARD_CAPTION, discard_section
+from facekit.evaluation.report.groups import groups_section
 from facekit.evaluation.report.identification import (
     CMC_CAPTION,
     FNIR_CAPTION,
@@ -137,6 +138,7 @@ def _data_set(shown: ShownDataSet) -> str:
             _all_pairs(one.models),
             discard_section(one.models),
             identification_section(one.models),
+            groups_section(one.models),
             _figures(shown.figures),
             *map(_gallery, shown.galleries),
             _failures(one.models),
