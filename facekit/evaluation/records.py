@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.evaluation.groups import GroupResult
+from facekit.evaluation.identification import Identification
 from facekit.evaluation.metrics.discard import DiscardPoint
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
@@ -143,6 +145,10 @@ class ModelResult:
     """None if every embedding came from the cache."""
     error_versus_discard: tuple[DiscardPoint, ...] = ()
     """FNMR after discarding by quality; () where quality was not measured."""
+    identification: Identification | None = None
+    """None unless it was requested."""
+    groups: GroupResult | None = None
+    """None unless groups were given."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs; thresholds also as cosine distances."""
@@ -170,6 +176,7 @@ class ModelResult:
                 for point in plain["all_pairs"]
             ],
             "error_versus_discard": [point.to_dict() for point in self.error_versus_discard],
+            "groups": self.groups and self.groups.to_dict(),
             "failed": [failure.to_dict() for failure in self.failures],
         }
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from facekit.evaluation.metrics.error_rates import ErrorCounts
+from facekit.evaluation.metrics.groups import GroupRate
 from facekit.evaluation.metrics.operating_points import operating_point
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import DataSetReport, rate
+from facekit.evaluation.report.groups import heat_map
 from facekit.evaluation.report.headline import banner, headline
 from facekit.evaluation.report.page import ShownDataSet, report_html
 from facekit.evaluation.report.plots import draw_figures, svg
@@ -31,8 +33,8 @@ CROP = cv2.imencode(".jpg", np.full((160, 160, 3), 128, np.uint8))[1].tobytes()
 
 
 @pytest.fixture(scope="module")
-def page(made_up: DataSetReport) -> str:
-    return whole_page(made_up)
+def page(identified: DataSetReport) -> str:
+    return whole_page(identified)
 
 
 def whole_page(*data_sets: DataSetReport) -> str:
@@ -207,6 +209,39 @@ def test_how_to_do_it_again(made_up: DataSetReport) -> None:
     for name in FILES:
         assert f'<a href="{name}">{name}</a>' in page
     assert "none: made from Python" in bare_page(made_up)
+
+
+def test_identification_is_told_with_its_intervals(page: str, identified: DataSetReport) -> None:
+    for model in identified.models:
+        assert model.identification is not None
+        closed, opened = model.identification.closed_set, model.identification.open_sets[0]
+        low, high = closed.identified[0].ci95
+        assert f"{closed.identified[0].rate:.2%}<small>{low:.2%} to {high:.2%}" in page
+        assert f"{opened.non_mated_count:,} for strangers" in page
+        assert opened.chosen is not None
+        assert f"FNIR {opened.chosen.fnir:.2%}, FPIR {opened.chosen.fpir:.2%}" in page
+    assert "CMC" in page
+
+
+def test_groups_are_told_with_a_heat_map_and_without_a_claim(
+    page: str, identified: DataSetReport
+) -> None:
+    for model in identified.models:
+        assert model.groups is not None
+        for one in model.groups.rates.fnmr:
+            assert one.rate is not None
+            assert f"{one.error_count:,} of {one.comparison_count:,}" in page
+    assert page.count('aria-label="FMR of each pair of groups"') == 2
+    assert page.count("<rect ") >= 2 * 9
+    assert "no system is shown to be fair" in page
+
+
+def test_a_cell_without_enough_comparisons_has_no_color() -> None:
+    few = GroupRate(("a", "b"), 12, 0, 0.0, (0.0, 0.1), False)
+    drawn = heat_map({"a": 1, "b": 1}, [few])
+    assert drawn.count("too few") == 2
+    assert "fill-opacity" not in drawn
+    assert "fill-opacity" in heat_map({"a": 1, "b": 1}, [replace(few, is_enough=True)])
 
 
 def test_a_threshold_from_the_scored_pairs_is_marked(made_up: DataSetReport) -> None:

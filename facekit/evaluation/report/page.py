@@ -15,7 +15,13 @@ from pathlib import Path
 
 from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult
 from facekit.evaluation.report.discard import DISCARD_CAPTION, discard_section
+from facekit.evaluation.report.groups import groups_section
 from facekit.evaluation.report.headline import banner, headline
+from facekit.evaluation.report.identification import (
+    CMC_CAPTION,
+    FNIR_CAPTION,
+    identification_section,
+)
 from facekit.evaluation.report.procedure import procedure_section, run_section
 from facekit.evaluation.report.table import models_table, section, table, text
 from facekit.evaluation.report.threshold import threshold_section
@@ -28,6 +34,8 @@ _CAPTIONS = {
     "than three false matches: it tells next to nothing.",
     "det": "Lower is better. On the dotted line both rates are equal.",
     "discard": DISCARD_CAPTION,
+    "cmc": CMC_CAPTION,
+    "fnir": FNIR_CAPTION,
     "folds": "Each fold with the threshold that the other folds chose.",
     "latency": "What one photo takes in each stage, in the median.",
 }
@@ -77,6 +85,8 @@ def _data_set(shown: ShownDataSet, number: int) -> str:
         _comparisons(one),
         _all_pairs(one.models),
         discard_section(one.models),
+        identification_section(one.models),
+        groups_section(one.models),
         _figures(shown.figures),
         *map(errors_section, shown.galleries),
         _failures(one.models),

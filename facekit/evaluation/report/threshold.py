@@ -85,7 +85,7 @@ def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Returns the share of pairs in each bar; those above the axis are in the last one."""
     inside = counts[:-1].copy()
     inside[-1] += counts[-1]
-    return inside.reshape(-1, _BAR).sum(1) / counts.sum()
+    return np.asarray(inside.reshape(-1, _BAR).sum(1) / counts.sum(), np.float64)
 
 
 def _bars(counts: NDArray[np.int64], highest: float) -> str:
