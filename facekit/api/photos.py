@@ -39,6 +39,7 @@ from facekit.runtime.delegates import AcceleratorRequest
 from facekit.tasks import cluster as cluster_task
 from facekit.tasks import compare as compare_task
 from facekit.tasks import embed as embed_task
+from facekit.tasks import quality as quality_task
 from facekit.tasks import track as track_task
 from facekit.tasks import verify as verify_task
 from facekit.tasks import verify_pairs as pairs_task
@@ -195,16 +196,19 @@ def quality(
     *,
     face: FacePolicy | str = FacePolicy.ALL,
     detector: str | Path | None = None,
+    quality_model: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> list[tuple[FaceQuality, ...]]:
     """Returns how well the faces of each photo can be recognized; see `FaceQuality`.
 
     `photos`, `face`, `detector`: as in `detect`; the faces come in its order.  Of those, only faces
-    that `face` selects are rated.
+    that `face` selects are rated.  `quality_model`: a network that gives the unified scores, by its
+    name or its file with a card; None means facekit's formula.
     Raises the errors of `detect`.
     """
+    net = None if quality_model is None else quality_task.open_quality_net(os.fspath(quality_model))
     found = detect(photos, face=face, detector=detector, request=request)
-    return [located.qualities for located in found]
+    return [quality_task.qualities_of(located, net) for located in found]
 
 
 def embed(

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model.card import DETECTOR as DETECTOR  # re-exported
-from facekit.model.card import Card, Source, Task, parse_input, parse_optional_crop, parse_source
+from facekit.model.card import Card, Source, Task, parse_source
+from facekit.model.card_parts import parse_input, parse_optional_crop
 from facekit.model.folders import DEFAULT_MODEL as DEFAULT_MODEL
 from facekit.model.folders import REGISTRY, known_names
 from facekit.system.fields import Fields
