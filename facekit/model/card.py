@@ -13,15 +13,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import ColorOrder, Flip, MeasuredBy
+from facekit.enums import Flip, MeasuredBy
 from facekit.errors import ModelMismatchError
+from facekit.model.card_parts import parse_input, parse_optional_crop, parse_optional_pad
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, blanks_to_null, every_problem
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
-from facekit.template.space import TemplateSpace, mean_sha256_of, parse_crop
-from facekit.types import CropSpec, DetectorIdentity, InputSpec
+from facekit.template.space import TemplateSpace, mean_sha256_of
+from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec
 
 SCHEMA_VERSION = 1
 _CARD = InputKind("a model card", ModelMismatchError, max_bytes=10_000_000)
@@ -41,6 +42,7 @@ class Task(str, Enum):
 
     EMBEDDING = "embedding"
     DETECTION = "detection"
+    PAD = "attack-detection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,12 @@ class Card:
     """Operating points and probabilities, measured with this file; see `bound`."""
     tools: dict[str, str] = field(default_factory=dict)
     """Versions of the tools that created the file, by tool."""
+    pad: PadSpec | None = None
+    """How a presentation attack detector is read; None for any other model."""
 
     def __post_init__(self) -> None:
+        if (self.task is Task.PAD) != (self.pad is not None):
+            raise ValueError(f"A card for {Task.PAD.value} needs pad, and no other has it.")
         for one in (self.calibration, *self.calibration.others):
             mean = one.embedding_mean
             if mean is not None and mean.shape != (self.embedding_size,):
@@ -141,6 +147,8 @@ class Card:
             "quantization": blanks_to_null(asdict(self.quantization), "input_formula"),
             "calibration": self.calibration.to_dict(),
         }
+        if self.pad is None:
+            del members["pad"]
         plain: dict[str, Any] = json.loads(json.dumps(members, allow_nan=False))
         return plain
 
@@ -263,6 +271,7 @@ def _card(fields: Fields) -> Card:
         flip=fields.choice_or("flip", Flip.NONE),
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
+        pad=parse_optional_pad(fields),
     )
     # A card without a space is older than spaces: its calibration was measured with its own file.
     return bound(card) if card.calibration.space is None else card
@@ -276,20 +285,3 @@ def parse_source(fields: Fields) -> Source:
         license=fields.text("license"),
         accuracy=fields.text_or_null("accuracy"),
     )
-
-
-def parse_input(fields: Fields) -> InputSpec:
-    return fields.built(
-        InputSpec,
-        height_px=fields.integer("height_px"),
-        width_px=fields.integer("width_px"),
-        color_order=fields.choice("color_order", ColorOrder),
-        mean=fields.number("mean"),
-        std=fields.number("std"),
-    )
-
-
-def parse_optional_crop(fields: Fields) -> CropSpec | None:
-    """Parses the member `crop`; null for a detector."""
-    crop = fields.optional_part("crop")
-    return None if crop is None else parse_crop(crop)
