@@ -1,154 +1,132 @@
-"""Closed-set and open-set identification on LFW's View 1, through a real gallery.
+"""Closed-set and open-set identification on LFW's View 1, and what a least margin catches.
 
-    python benchmarks/identification.py --data ../shared/lfw [--protocol devtest] [--workers 2]
+    python benchmarks/identification.py --data ../shared/lfw [--model sface] [--detector mtcnn]
+        [--protocol view1] [--photos 1] [--size 582] [--cost 0.02] [--workers 2]
 
-Closed set: of everybody with two photos or more, the first is enrolled, the others are probes;
-rank-1 is the share of probes whose own person comes first.  Open set: half of these people are
-enrolled, the photos of all others are unknown; FNIR at the threshold that really lets 1 % of
-them in, and FPIR at the threshold for which 1 % is predicted.
+Identification: of everybody with more than --photos photos, the first are enrolled; see
+facekit/evaluation/identification.py.  Margin: the largest at which at most --cost of the right
+answers among pairsDevTrain's people are ambiguous, reported on
+pairsDevTest's, everybody of the list enrolled with one photo: of all answers, and of those at or
+above the threshold at FMR 1e-3 and at the one that `identify` chooses for this gallery's size.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import tempfile
-from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from facekit.enums import FacePolicy
 from facekit.evaluation.embeddings import EmbedSettings, embed_photos
-from facekit.evaluation.metrics.intervals import binomial_ci95
+from facekit.evaluation.identification import measure_identification
+from facekit.evaluation.metrics.identification import (
+    MARGIN_COST,
+    Searches,
+    fit_margin,
+    measured_margin,
+    search,
+)
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.gallery.identify import Identification, default_threshold, identify
-from facekit.gallery.records import Template, now_utc
-from facekit.gallery.sqlite.gallery import SqliteGallery, create_sqlite
-from facekit.model.card import Card, space_of
+from facekit.gallery.identify import default_threshold
+from facekit.model.card import space_of
 from facekit.model.registry import DEFAULT_MODEL
-from facekit.model.store import find
+from facekit.model.store import InstalledModel, find
+from facekit.pipeline.locate import LocateOptions
 from facekit.template.match import centered
+from facekit.template.rates import point_at_fmr
 from facekit.types import Float32Array
-
-SEED = 1
-FPIR = 0.01
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--detector")
     parser.add_argument("--protocol", type=Protocol, default=Protocol.DEVTEST)
+    parser.add_argument("--photos", type=int, default=1)
+    parser.add_argument("--size", type=int, action="append", default=[])
+    parser.add_argument("--cost", type=float, default=MARGIN_COST)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    locate = LocateOptions(face_policy=FacePolicy.CENTER, detector=options.detector)
+    settings = EmbedSettings(locate=locate)
+    model = settings.measured(find(options.model))
 
-    lfw = find_lfw(options.data)
-    photos = read_protocol(lfw, options.protocol).photos
-    model = find(DEFAULT_MODEL)
-    embedded = embed_photos(
-        [lfw.photos_dir / photo.path for photo in photos],
-        model,
-        EmbedSettings(),
-        workers=options.workers,
+    def embedded(protocol: Protocol) -> tuple[Float32Array, list[str]]:
+        lfw = find_lfw(options.data)
+        photos = read_protocol(lfw, protocol).photos
+        paths = [lfw.photos_dir / photo.path for photo in photos]
+        result = embed_photos(paths, model, settings, workers=options.workers)
+        there = np.flatnonzero(result.acquired)
+        mean = model.card.calibration.embedding_mean
+        people = [str(photos[row].person) for row in there]
+        return centered(result.vectors[there, 0], mean), people
+
+    def chosen(comparisons: int) -> tuple[float, float | None]:
+        space = space_of(model.card, detector=None)
+        threshold = default_threshold(model.card.calibration, space, comparisons=comparisons)
+        return threshold.similarity, threshold.predicted_fpir
+
+    vectors, people = embedded(options.protocol)
+    measured = measure_identification(
+        vectors, people, photos=options.photos, sizes=options.size, choose=chosen
     )
-    of_person: dict[str, list[Float32Array]] = defaultdict(list)
-    for photo, vector, error in zip(photos, embedded.vectors[:, 0], embedded.errors, strict=True):
-        if not error:
-            mean = model.card.calibration.embedding_mean
-            of_person[str(photo.person)].append(centered(vector[None], mean)[0])
     print(
         json.dumps(
             {
+                "model": model.card.full_name,
+                "detector": locate.detector or model.card.detector,
                 "protocol": options.protocol.value,
-                "photos": len(photos),
-                "not_acquired": int((~embedded.acquired).sum()),
-                "people": len(of_person),
-                "closed_set": closed_set(of_person, model.card),
-                "open_set": open_set(of_person, model.card),
+                **measured.to_dict(),
+                "margin": margins(
+                    model,
+                    chosen,
+                    embedded(Protocol.DEVTRAIN),
+                    embedded(Protocol.DEVTEST),
+                    cost=options.cost,
+                ),
             },
             indent=1,
         )
     )
 
 
-def closed_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, object]:
-    several = {name: vectors for name, vectors in people.items() if len(vectors) > 1}
-    probes = [(name, vector) for name, vectors in several.items() for vector in vectors[1:]]
-    answers = answered({name: v[:1] for name, v in several.items()}, probes, card, 0.0)
-    right = sum(
-        answer.candidates[0].name == name for (name, _), answer in zip(probes, answers, strict=True)
-    )
-    return {
-        "enrolled": len(several),
-        "probes": len(probes),
-        "rank1": right / len(probes),
-        "rank1_ci95": binomial_ci95(right, len(probes)),
+def margins(
+    model: InstalledModel,
+    chosen: Callable[[int], tuple[float, float | None]],
+    train: tuple[Float32Array, list[str]],
+    test: tuple[Float32Array, list[str]],
+    *,
+    cost: float,
+) -> dict[str, Any]:
+    """The margin of pairsDevTrain's people, and what it does among pairsDevTest's."""
+    rule = fit_margin(*train, cost=cost)
+    assert rule is not None
+    vectors, names = test
+    _, first, numbers = np.unique(names, return_index=True, return_inverse=True)
+    rest = np.setdiff1d(np.arange(len(names)), first)
+    found = search(vectors[rest], numbers[rest], vectors[first], numbers[first])
+    of = {
+        "all": -1.0,
+        "fmr=1e-3": point_at_fmr(model.card.calibration, 1e-3).threshold_similarity,
+        "identify's default": chosen(len(first))[0],
     }
 
+    def tallied(threshold: float) -> dict[str, Any]:
+        kept = found.best >= threshold
+        known = Searches(found.best[kept], found.second[kept], found.rank[kept], found.person[kept])
+        tally = measured_margin(known, rule.least, people_count=len(first))
+        return {"threshold_similarity": threshold, **asdict(tally)}
 
-def open_set(people: dict[str, list[Float32Array]], card: Card) -> dict[str, object]:
-    several = sorted(name for name, vectors in people.items() if len(vectors) > 1)
-    known = set(np.random.default_rng(SEED).permutation(several)[: len(several) // 2].tolist())
-    mated = [(name, vector) for name in sorted(known) for vector in people[name][1:]]
-    strange = [(name, v) for name, vs in people.items() if name not in known for v in vs]
-    enrolled = {name: people[name][:1] for name in known}
-    threshold = default_threshold(
-        card.calibration, space_of(card, detector=None), comparisons=len(known)
-    )
-    mated_answers = answered(enrolled, mated, card, threshold.similarity)
-    strange_answers = answered(enrolled, strange, card, threshold.similarity)
-    best = np.array([answer.candidates[0].similarity for answer in strange_answers])
-    own = np.array(
-        [
-            answer.candidates[0].similarity if answer.candidates[0].name == name else -1.0
-            for (name, _), answer in zip(mated, mated_answers, strict=True)
-        ]
-    )
-    allowed = int(FPIR * len(best))
-    at_real = float(np.sort(best)[::-1][allowed]) + 1e-6
-    false_positives = int((best >= threshold.similarity).sum())
-    misses = int((own < threshold.similarity).sum())
     return {
-        "enrolled": len(known),
-        "mated_probes": len(mated),
-        "unknown_probes": len(strange),
-        "fnir_at_real_fpir_1_percent": float((own < at_real).mean()),
-        "its_threshold_similarity": at_real,
-        "predicted_fpir_at_most": threshold.predicted_fpir,
-        "real_fpir_at_predicted": false_positives / len(best),
-        "real_fpir_ci95": binomial_ci95(false_positives, len(best)),
-        "fnir_at_predicted": misses / len(own),
-        "fnir_ci95": binomial_ci95(misses, len(own)),
-        "threshold_similarity": threshold.similarity,
-        "threshold_source": threshold.source,
+        "devtrain": asdict(rule),
+        "devtest": {name: tallied(threshold) for name, threshold in of.items()},
     }
-
-
-def answered(
-    enrolled: dict[str, list[Float32Array]],
-    probes: list[tuple[str, Float32Array]],
-    card: Card,
-    threshold_similarity: float,
-) -> list[Identification]:
-    space, mean = space_of(card, detector=None), card.calibration.embedding_mean
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gallery.db"
-        create_sqlite(path)
-        with SqliteGallery(path) as gallery:
-            for name, vectors in enrolled.items():
-                templates = [_template(name, vector) for vector in vectors]
-                gallery.add(name, templates, space, mean=mean)
-            return identify(
-                gallery,
-                np.stack([vector for _, vector in probes]),
-                space,
-                threshold_similarity=threshold_similarity,
-            )
-
-
-def _template(name: str, vector: Float32Array) -> Template:
-    sha256 = hashlib.sha256(vector.tobytes()).hexdigest()
-    return Template(name, sha256, None, None, now_utc(), vector)
 
 
 if __name__ == "__main__":

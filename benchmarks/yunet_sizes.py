@@ -16,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facekit.evaluation.protocols.plan import open_list
+from facekit.evaluation.protocols.data_set import lfw_list
+from facekit.evaluation.protocols.lfw import Protocol
 from facekit.face.geometry import overlaps
 from facekit.face.yunet import Yunet, YunetOptions
 from facekit.photo.decode import read_image
@@ -100,11 +101,12 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=60)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    pairs, folder, _ = open_list(data=args.data, protocol="devtrain", pairs_file=None)
+    data_set = lfw_list(args.data, Protocol.DEVTRAIN)
     detector = Locator(options=LocateOptions(detector="yunet")).detector
     assert isinstance(detector, Yunet)
-    order = np.random.default_rng(0).permutation(len(pairs.photos))[: args.photos]
-    photos = [read_image(folder.photos_dir / pairs.photos[index].path) for index in order]
+    files = data_set.files_of(data_set.pair_list.photos)
+    order = np.random.default_rng(0).permutation(len(files))[: args.photos]
+    photos = [read_image(files[index]) for index in order]
     boxes = [central(faces) for faces in detector.detect(photos)]
     portraits(detector, photos, boxes)
     groups(detector, photos, boxes)

@@ -38,7 +38,7 @@ def output_tables(words: tuple[str, ...]) -> list[str]:
     if tables is None:
         return []
     if len(words) == 1 and "title" in tables.root and "required" not in tables.root:
-        part = None if "anyOf" not in tables.root else tables.root
+        part = tables.root if {"anyOf", "$ref"} & set(tables.root) else None
     else:
         part = tables.root if len(words) == 1 else tables.root["$defs"].get(words[1])
     return tables.of(part) if part else []

@@ -33,6 +33,7 @@ from facekit.enums import (
 from facekit.errors import (
     AcceleratorError,
     AmbiguousFaceError,
+    AmbiguousPersonError,
     EmbeddingFileError,
     FaceError,
     FacekitError,
@@ -114,6 +115,7 @@ __all__ = [
     "AcceleratorError",
     "AcceleratorRequest",
     "AmbiguousFaceError",
+    "AmbiguousPersonError",
     "Calibration",
     "CalibrationPhotos",
     "Card",

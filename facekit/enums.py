@@ -275,6 +275,17 @@ class RangeRule(str, Enum):
     (Migacz, 8-bit inference with TensorRT, GTC 2017)."""
 
 
+class IdentityAnswer(str, Enum):
+    """What an identification says of a face."""
+
+    KNOWN = "known"
+    """The most similar person of the gallery is named."""
+    UNKNOWN = "unknown"
+    """Nobody of the gallery is similar enough."""
+    AMBIGUOUS = "ambiguous"
+    """Two people are similar enough, and too close to each other to name one of them."""
+
+
 class WatchAnswer(str, Enum):
     """What `facekit watch` answers for a photo."""
 
@@ -282,6 +293,7 @@ class WatchAnswer(str, Enum):
     DIFFERENT = "different"
     KNOWN = "known"
     UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
     ERROR = "error"
 
 

@@ -100,6 +100,10 @@ class PresentationAttackError(FaceError):
     """A face is classified as a presentation attack, or cannot be classified, where it must be."""
 
 
+class AmbiguousPersonError(FaceError):
+    pass
+
+
 class InputError(FacekitError):
     exit_code = 4
 

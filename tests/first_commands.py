@@ -21,6 +21,7 @@ OF_THE_DEFAULT_MODEL = {
     ("gallery", "recenter"): "--gallery people.db",
     ("cluster",): "lfw",
     ("track",): "video.avi",
+    ("evaluate",): "lfw --protocol devtrain",
     ("eval-lfw",): "--data lfw --protocol devtrain",
     ("calibrate",): "--data lfw",
     ("convert",): "-o out",

@@ -26,6 +26,7 @@ VERBS = {
     "identify": ["Gallery.identify"],
     "cluster": ["cluster"],
     "track": ["track"],
+    "evaluate": ["evaluate"],
     "eval-lfw": ["evaluate"],
     "calibrate": ["calibrate"],
     "data fetch": ["fetch_lfw"],

@@ -40,7 +40,7 @@ UNITS = {
 UNCOUNTED = {"n_genuine", "n_impostor", "count", "threads", "batch", "workers", "cycles"}
 """as in the card, or settings; sizes of arrays end in "size" """
 OF_A_DETECTOR = {"detect", "quality", "align-dataset"}
-OF_EACH_RESULT = {"benchmark", "eval-lfw", "serve-stdin", "watch"}
+OF_EACH_RESULT = {"benchmark", "evaluate", "eval-lfw", "serve-stdin", "watch"}
 """where the model stands with each result"""
 WORDS: list[set[object]] = [
     {DETECTOR, "skip"},

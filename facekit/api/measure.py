@@ -8,19 +8,21 @@ from pathlib import Path
 
 from facekit.api.arguments import choice, optional_choice, optional_path, pipeline_request
 from facekit.enums import FacePolicy, Flip, Profile
+from facekit.errors import UsageError
 from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
 from facekit.evaluation.records import EvaluationReport
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks import calibrate as calibrate_task
 from facekit.tasks import evaluate as evaluate_task
 from facekit.tasks.calibrate import CalibratedModel
+from facekit.tasks.evaluate import EvaluationData
 from facekit.tasks.open_pipeline import PipelineRequest
 
 
 def evaluate(
     models: Sequence[str | Path] = (),
     *,
-    data: str | Path | None = None,
+    data: str | Path | Sequence[str | Path] = (),
     protocol: str | None = None,
     pairs: str | Path | None = None,
     profile: Profile | str | None = None,
@@ -36,11 +38,13 @@ def evaluate(
     request: PipelineRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
-    """Measures how accurate models are on labeled photos, as `facekit eval-lfw` does.
+    """Measures how accurate models are on labeled photos, as `facekit evaluate` does.
 
-    `models`: names or files; none means the default model.  `data`: folder with one folder of
-    photos per person; None means FACEKIT_LFW.  `protocol`: devtrain, devtest, view1, view2, fold1
-    of LFW, or folders; `pairs`: a pair list instead.
+    `models`: names or files; none means the default model.  `data`: a data set or several: a folder
+    with a folder of photos for each person, LFW's folder, a .bin file of insightface, or a pair
+    list; none means LFW where `fetch_lfw` stores it.  `protocol`: devtrain, devtest, view1, view2,
+    fold1 of LFW, or folders; None means devtest of LFW, else folders.  `pairs`: a pair list whose
+    photos are beside it or in `data`.
     `profile`: the evaluation of another system, as its authors run it.  `flip`: whether the mirror
     image counts, instead of the card's rule.  `subtract_mean`: center about the mean of the pairs
     that the threshold is chosen on.  `all_pairs`: also measure rates over all pairs of the photos.
@@ -48,19 +52,24 @@ def evaluate(
     that are in the cache.  `workers`: number of processes; None chooses it by the number of photos.
     `output`: a folder for the report; `force`: replace an earlier report.  `face`: on LFW, people
     stand in the center.
-    Raises InputError, PairListError, UsageError, ModelError, or StorageError.
+    Raises InputError, PairListError, UsageError, ModelError, AcceleratorError, or StorageError.
     """
-    requests = [pipeline_request(model, face, request) for model in models or (None,)]
+    sources = tuple(map(Path, (data,) if isinstance(data, (str, Path)) else data))
+    if pairs is not None and len(sources) > 1:
+        raise UsageError(f"A pair list's photos are in one folder. Received: {len(sources)}")
+    photos_dir = sources[0] if pairs is not None and sources else None
     return evaluate_task.evaluate(
-        requests,
-        data=optional_path(data),
-        protocol=protocol,
-        pairs=optional_path(pairs),
+        [pipeline_request(model, face, request) for model in models or (None,)],
+        EvaluationData(
+            sources if pairs is None else (Path(pairs),),
+            protocol=protocol,
+            photos_dir=photos_dir,
+            limit=limit,
+        ),
         profile=optional_choice(Profile, profile, "profile"),
         flip=optional_choice(Flip, flip, "flip"),
         subtract_mean=subtract_mean,
         all_pairs=all_pairs,
-        limit=limit,
         recompute=recompute,
         workers=workers,
         output=optional_path(output),
@@ -73,7 +82,7 @@ def calibrate(
     model: str | Path | None = None,
     *,
     data: str | Path | None = None,
-    protocol: str = "devtrain",
+    protocol: str | None = None,
     pairs: str | Path | None = None,
     fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
@@ -86,9 +95,9 @@ def calibrate(
 ) -> CalibratedModel:
     """Measures thresholds for given false match rates, and the probability that belongs to a score.
 
-    `data`, `protocol`, `pairs`: as in `evaluate`.  `fmr`: false match rates, 0..1.  `write`: write
-    into the model's card; galleries then need `recenter`.  `output`: write a calibration file;
-    `force`: replace an existing one.
+    `data`, `protocol`, `pairs`: as in `evaluate`, of one data set; of LFW, `protocol` None means
+    devtrain.  `fmr`: false match rates, 0..1.  `write`: write into the model's card; galleries then
+    need `recenter`.  `output`: write a calibration file; `force`: replace an existing one.
     Raises InputError if there are too few photos or people, UsageError for an FMR that is too low
     for the number of pairs, ModelError, or StorageError.
     """

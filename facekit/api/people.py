@@ -136,6 +136,7 @@ class Gallery:
         min_similarity: float | None = None,
         fmr: float | str | None = None,
         fpir: float | None = None,
+        min_margin: float | None = None,
         by: PersonRule | str = PersonRule.BEST,
         top: int = 5,
         reporter: Reporter = SILENT,
@@ -144,7 +145,9 @@ class Gallery:
 
         `threshold`, `metric`, `min_similarity`, `fmr`: of one comparison, as in `verify`; `fpir`:
         share of unknown faces that are identified, 0..1, as predicted from the gallery's size.  At
-        most one of them; without any, FPIR 0.01.  `by`: compare with a person's best template, or
+        most one of them; without any, FPIR 0.01.  `min_margin`: the least margin between the first
+        person and the second; a smaller one makes the face ambiguous, and None means the card's.
+        `by`: compare with a person's best template, or
         with their mean.
         Raises UsageError, NoOperatingPointError, or ModelMismatchError for another template space.
         """
@@ -152,7 +155,9 @@ class Gallery:
             names(photos),
             location=self._location,
             request=self._request,
-            threshold=OpenSetChoice(threshold_choice(threshold, metric, min_similarity, fmr), fpir),
+            threshold=OpenSetChoice(
+                threshold_choice(threshold, metric, min_similarity, fmr), fpir, min_margin
+            ),
             by=choice(PersonRule, by, "by"),
             top=top,
             reporter=reporter,

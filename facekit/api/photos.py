@@ -157,7 +157,7 @@ def verify_pairs(
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
-    """Yields the result of each pair of photo paths, or of each line of a two-column CSV file.
+    """Yields the result of each pair of photo paths, or of each line of a table of paths.
 
     The results come in the order of the pairs.  Each photo is decoded and embedded once.  A photo
     that cannot be used fails only its own pairs, whose `error` states the reason.

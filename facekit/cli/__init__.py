@@ -46,7 +46,11 @@ _HEADINGS = {
         "track": ("track:track", "Follow people through a video"),
     },
     "Measure": {
-        "eval-lfw": ("eval_lfw:eval_lfw", "Measure accuracy on LFW or on pairs of your own"),
+        "evaluate": (
+            "evaluate:evaluate",
+            "Measure accuracy on labeled photos: one or several data sets",
+        ),
+        "eval-lfw": ("evaluate:eval_lfw", "Measure accuracy on LFW or on pairs of your own"),
         "calibrate": ("calibrate:calibrate", "Measure a model's thresholds on labeled photos"),
         "benchmark": ("benchmark:benchmark", "Measure the time and memory of each stage"),
         "data": ("data:data", "Fetch photos to measure on"),

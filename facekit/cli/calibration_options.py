@@ -22,7 +22,8 @@ def calibration_options(command: AnyCommand) -> AnyCommand:
             click.option(
                 "--calibration",
                 type=click.Path(path_type=Path),
-                help="Photos to calibrate on: a folder, or a text file with one a line.",
+                help="Photos to calibrate on: a folder, a text file with one a line, a pair list, "
+                "or a .bin file.",
                 show_default="what ships with facekit",
             ),
             click.option(

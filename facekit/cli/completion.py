@@ -29,8 +29,10 @@ VARIABLE = "_FACEKIT_COMPLETE"
 """of the environment, by which a shell's script asks for completions"""
 
 MODELS = frozenset(("model", "models", "like", "start_from"))
-OTHERS = frozenset(("detector", "recipe", "target", "vela", "config", "protocol", "video"))
+OTHERS = frozenset(("detector", "recipe", "target", "vela", "config", "video"))
 """parameters of plain text that name a file, or something that facekit knows by name"""
+WORDS = frozenset(("protocol",))
+"""parameters that are one of some words, which are no files"""
 PEOPLE = frozenset(("name", "other", "old", "new"))
 _PROTOCOLS = ("devtrain", "devtest", "view1", "view2", "fold1", "folders")
 

@@ -117,8 +117,10 @@ def track_options(
     )
 
 
-def open_set_choice(choice: ThresholdChoice, fpir: float | None) -> OpenSetChoice:
-    """Of `threshold_options` and --fpir.  Raises UsageError where both set a threshold."""
+def open_set_choice(
+    choice: ThresholdChoice, fpir: float | None, min_margin: float | None
+) -> OpenSetChoice:
+    """Of `threshold_options`, --fpir and --min-margin.  Raises UsageError for two thresholds."""
     from facekit.gallery.identify import OpenSetChoice
 
-    return OpenSetChoice(choice, fpir)
+    return OpenSetChoice(choice, fpir, min_margin)

@@ -14,7 +14,10 @@ import numpy as np
 
 from facekit.errors import InputError
 from facekit.model.store import InstalledModel
-from facekit.photo.reading import read_bytes
+from facekit.photo.bin_file import SUFFIX as BIN_SUFFIX
+from facekit.photo.bin_file import read_packed_pairs
+from facekit.photo.pair_table import has_pair_header, parse_pair_table
+from facekit.photo.reading import PhotoFile, read_bytes
 from facekit.photo.sources import list_pictures
 from facekit.pipeline.locate import LocateOptions
 from facekit.pipeline.photos import CropPhoto, PhotoFailure, map_photos
@@ -36,6 +39,7 @@ class Origin:
     title: str
     crops: int
     people: int
+    """The number of folders that the photos are in."""
     list_sha256: str
     """The SHA-256 of the list of the photos' hashes; see `list_sha256`."""
     seed: int
@@ -63,21 +67,17 @@ def photo_crops(
     seed: int = SEED,
     reporter: Reporter = SILENT,
 ) -> CropSet:
-    """Returns at most `count` crops of the photos in a folder or of those listed in a text file.
+    """Returns at most `count` crops of the photos that `choose_photos` chooses from `source`.
 
-    A folder's photos are selected so that each person (subfolder) is used once before anyone is
-    used twice; a list is used in its order.  Each crop shows the face that `locate` selects in a
-    photo.
-
-    Raises InputError if fewer than MIN_CROPS photos have a face or the list cannot be read, and
-    ImageError if a folder has no photos.
+    Each crop shows the face that `locate` selects in a photo.
+    Raises InputError if fewer than MIN_CROPS photos have a face, and the errors of `choose_photos`.
     """
     photos = choose_photos(source, count, seed=seed)
     card = model.card
     assert card.crop is not None  # an embedding model's card always has a crop
     job = CropPhoto(locate, card.crop, card.input.height_px, card.input.width_px)
     results = map_photos(job, photos, label="cropping photos", reporter=reporter)
-    cropped: list[tuple[Path, UInt8Array]] = []
+    cropped: list[tuple[PhotoFile, UInt8Array]] = []
     failures = []
     for photo, result in zip(photos, results, strict=True):
         if isinstance(result, PhotoFailure):
@@ -94,24 +94,42 @@ def photo_crops(
     origin = Origin(
         title=f"{source.resolve().name}: faces found, cropped by the model's card",
         crops=len(cropped),
-        people=len({photo.parent for photo in used}),
+        people=folder_count(used),
         list_sha256=list_sha256([hashlib.sha256(read_bytes(photo)).hexdigest() for photo in used]),
         seed=seed,
-        photos=tuple(f"{photo.parent.name}/{photo.name}" for photo in used),
+        photos=photo_names(used),
     )
     return CropSet(np.stack([crop for _, crop in cropped]), origin, tuple(failures))
 
 
-def choose_photos(source: Path, count: int, *, seed: int) -> list[Path]:
-    """Returns the paths of at most `count` photos of a folder or a list.
+def choose_photos(source: Path, count: int, *, seed: int) -> Sequence[PhotoFile]:
+    """Returns at most `count` photos of a folder, a list, a pair list or a .bin file.
 
-    A folder's photos are distributed over the people.  Of a list, the first photos are used.
+    A folder's photos are distributed over the people: each subfolder is used once before any is
+    used twice.  Of the others the first photos are used, each once.  A list names a photo in each
+    line, a pair list (facekit.photo.pair_table) two, relative to the list's folder.
+    Raises InputError if a list cannot be read, PairListError for a pair list or a .bin file that
+    is not valid, and ImageError if a folder has no photos.
     """
     if source.is_dir():
         return sample_across_people(
             [Path(name) for name in list_pictures([str(source)])], count, seed=seed
         )
+    if source.suffix.lower() == BIN_SUFFIX:
+        return read_packed_pairs(source).photos[:count]
     return _read_list(source)[:count]
+
+
+def folder_count(photos: Sequence[PhotoFile]) -> int:
+    return len({Path(str(photo)).parent for photo in photos})
+
+
+def photo_names(photos: Sequence[PhotoFile]) -> tuple[str, ...]:
+    """Returns each photo's name with its folder's; a photo in a .bin file is named after that."""
+    return tuple(
+        f"{photo.parent.name}/{photo.name}" if isinstance(photo, Path) else photo.name
+        for photo in photos
+    )
 
 
 def sample_across_people(photos: Sequence[Path], count: int, *, seed: int) -> list[Path]:
@@ -141,8 +159,11 @@ def list_sha256(photo_sha256s: list[str]) -> str:
 
 
 def _read_list(path: Path) -> list[Path]:
-    """Returns the photos listed in a text file, one path per line, relative to the file's
-    folder."""
+    """Returns the photos of a text file with one path per line, or of a pair list, each once."""
     with reading(_LIST, path):
-        lines = read_input(path, _LIST).decode().splitlines()
-    return [path.parent / line.strip() for line in lines if line.strip()]
+        text = read_input(path, _LIST).decode("utf-8-sig")
+    if has_pair_header(text):
+        names = [name for row in parse_pair_table(text, path).rows for name in (row.a, row.b)]
+    else:
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    return [path.parent / name for name in dict.fromkeys(names)]

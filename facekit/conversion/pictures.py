@@ -21,7 +21,9 @@ from facekit.conversion.crops import (
     CropSet,
     Origin,
     choose_photos,
+    folder_count,
     list_sha256,
+    photo_names,
 )
 from facekit.conversion.shipped_faces import DEFAULT_CROPS, faces_origin
 from facekit.errors import ImageError, InputError
@@ -71,8 +73,7 @@ def photo_pictures(
 ) -> CropSet:
     """Returns one picture for each of at most `count` photos, selected as in `photo_crops`.
 
-    Raises InputError if fewer than MIN_CROPS photos can be read, and ImageError if a folder has no
-    photos.
+    Raises InputError if fewer than MIN_CROPS photos can be read, and the errors of `choose_photos`.
     """
     photos = choose_photos(source, count, seed=seed)
     read, failures = [], []
@@ -87,15 +88,14 @@ def photo_pictures(
             f"Calibration needs at least {MIN_CROPS} photos. {source} has {len(read)} that can "
             f"be read.{reason}"
         )
+    used = [photo for photo, _ in read]
     origin = Origin(
         title=f"{source.resolve().name}: photos made smaller and larger, and moved",
         crops=len(read),
-        people=len({photo.parent for photo, _ in read}),
-        list_sha256=list_sha256(
-            [hashlib.sha256(read_bytes(photo)).hexdigest() for photo, _ in read]
-        ),
+        people=folder_count(used),
+        list_sha256=list_sha256([hashlib.sha256(read_bytes(photo)).hexdigest() for photo in used]),
         seed=seed,
-        photos=tuple(f"{photo.parent.name}/{photo.name}" for photo, _ in read),
+        photos=photo_names(used),
     )
     return CropSet(_place_all(card, (pixels for _, pixels in read), seed), origin, tuple(failures))
 

@@ -11,6 +11,7 @@ from facekit.enums import Flip
 from facekit.evaluation.embeddings import PhotoEmbeddings
 from facekit.evaluation.metrics.all_pairs import AllPairs, score_all_pairs
 from facekit.evaluation.metrics.error_rates import Flags, Scores, is_measurable
+from facekit.evaluation.metrics.identification import fit_margin
 from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS, operating_points
 from facekit.evaluation.metrics.probability import (
     Reliability,
@@ -54,13 +55,14 @@ def calibrate(
     space: TemplateSpace | None = None,
     fmr_targets: Sequence[float] = DEFAULT_FMR_TARGETS,
 ) -> CalibrationResult:
-    """Computes mean embedding, operating points, FMR curve and probability of one model.
+    """Computes mean embedding, operating points, FMR curve, probability and margin of one model.
 
     `embeddings` must be in the order of `pair_list.photos`.  `flip` is the card's; every value
     except NONE needs two views.  `space` is the template space of the embeddings, whose mean is
     replaced; None if the model file does not exist yet (see facekit.model.card.bound).  Rates are
     measured on every pair of the photos if the list names people, else on the listed pairs.  The
-    probability is fitted on the listed pairs.  Raises InputError if there are too few photos or
+    probability is fitted on the listed pairs, the margin of identifications on named photos, see
+    `fit_margin`.  Raises InputError if there are too few photos or
     people, and UsageError for an FMR that is too low for the number of impostor pairs.
     """
     photos = pair_list.photos
@@ -84,6 +86,7 @@ def calibrate(
             ),
             fmr_curve=fmr_curve(pairs),
             probability=fit_probability(scores, same),
+            margin=fit_margin(vectors, named) if all_named else None,
             source=f"{protocol}, {dataset}",
             space=space and replace(space, mean_sha256=mean_sha256_of(mean)),
         ),

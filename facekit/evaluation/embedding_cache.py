@@ -14,7 +14,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,31 @@ class EmbeddingCache:
         record["vectors"] = photo.vectors
         record["crc"] = zlib.crc32(record.tobytes()[4:])
         return record
+
+
+def open_cache(
+    folder: Path, configuration: Mapping[str, Any], *, mirrored: bool, size: int
+) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
+    """Returns the cache to append to, and all usable records by photo sha256.
+
+    `mirrored`: whether a photo has a second view, of its mirror image.  The first view of a
+    mirrored run equals the view of a run without mirror images.  A run without mirror images
+    therefore reads both caches.  Raises StorageError.
+    """
+
+    def cache_of(mirrored: bool) -> EmbeddingCache:
+        described = {**configuration, "mirrored": mirrored}
+        return EmbeddingCache(folder, described, views=1 + mirrored, size=size)
+
+    cache = cache_of(mirrored)
+    kept = cache.read()
+    if not mirrored:
+        first_views = {
+            photo_hash: replace(photo, vectors=photo.vectors[:1])
+            for photo_hash, photo in cache_of(True).read().items()
+        }
+        kept = first_views | kept
+    return cache, kept
 
 
 def _private(path: str, flags: int) -> int:

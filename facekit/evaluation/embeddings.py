@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 
 from facekit.enums import CropRule, Rotate
 from facekit.errors import ImageError, error_named
-from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
+from facekit.evaluation.embedding_cache import CachedPhoto, open_cache
 from facekit.face.align import whole_picture
 from facekit.model.store import InstalledModel, find, home
-from facekit.photo.reading import read_bytes
+from facekit.photo.reading import PhotoFile, read_bytes
 from facekit.pipeline.locate import LocateOptions
-from facekit.pipeline.photos import PhotoFailure, map_photos, worth_workers
+from facekit.pipeline.photos import PhotoFailure, map_photos, require_one_process, worth_workers
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.reporter import SILENT, Reporter
 from facekit.types import CropSpec, Float32Array, InputSpec, UInt8Array
@@ -79,10 +80,15 @@ class PhotoCropper:
         self._trim_px = settings.trim_px
         self.pipeline = Pipeline(
             model,
-            options=PipelineOptions(settings.locate, crop=settings.crop_of(model), threads=1),
+            options=PipelineOptions(
+                settings.locate,
+                crop=settings.crop_of(model),
+                threads=settings.locate.threads,
+                accelerator=settings.locate.accelerator,
+            ),
         )
 
-    def crop(self, photo: Path) -> UInt8Array:
+    def crop(self, photo: PhotoFile) -> UInt8Array:
         """Returns (1, height, width, 3) RGB uint8, of the model's input size.
 
         Raises ImageError, NoFaceError or AmbiguousFaceError, which name the photo.
@@ -145,7 +151,7 @@ class PhotoEmbeddings:
 
 
 def embed_photos(
-    photos: Sequence[Path],
+    photos: Sequence[PhotoFile],
     model: InstalledModel,
     settings: EmbedSettings,
     *,
@@ -158,18 +164,28 @@ def embed_photos(
 
     `recompute` also embeds cached photos, so that their times are measured.  The row of a photo has
     an error if no single face can be selected, or a worker crashes.  Raises InputError for a photo
-    that does not exist, StorageError for an unusable cache, and the errors of `map_photos`.
+    that does not exist, StorageError for an unusable cache, AcceleratorError for an accelerator
+    that cannot be used, and the errors of `map_photos` and `require_one_process`.
     """
     hashes = [_sha256(photo) for photo in photos]
-    cache, kept = _open_cache(model, settings)
+    cache, kept = open_cache(
+        home() / "cache" / "embeddings",
+        _configuration(model, settings),
+        mirrored=settings.mirrored,
+        size=model.card.output_size,
+    )
     known = {} if recompute else dict(kept)
     missing = {
         photo_hash: photo
         for photo_hash, photo in zip(hashes, photos, strict=True)
         if photo_hash not in known
     }
+    is_delegated = settings.locate.accelerator.requests_accelerator
     if workers is None and ray is None:
-        workers = worth_workers(list(missing.values()))
+        workers = worth_workers(list(missing.values()), is_delegated=is_delegated)
+        workers = max(1, workers // settings.locate.threads)
+    if is_delegated:
+        require_one_process(workers, ray)
     nothing = np.zeros((settings.views, model.card.output_size), np.float32)
     stage_ms: dict[str, list[float]] = {}
     start = time.perf_counter()
@@ -180,6 +196,7 @@ def embed_photos(
             label=f"{model.card.name}:{model.card.variant}",
             workers=workers,
             ray=ray,
+            here=_on_accelerator(model, settings, reporter) if is_delegated else None,
             reporter=reporter,
         )
         waiting: list[CachedPhoto] = []
@@ -231,48 +248,30 @@ class EmbedViews:
     model: Path
     settings: EmbedSettings
 
-    def open(self) -> Callable[[Path], EmbeddedViews]:
-        cropper = PhotoCropper(find(self.model), self.settings)
-        pipeline = cropper.pipeline
-
-        def embed(photo: Path) -> EmbeddedViews:
-            pipeline.stopwatch.milliseconds.clear()
-            crops = cropper.crop(photo)
-            embedder = pipeline.embedder
-            with pipeline.stopwatch.stage("embed"):
-                (vectors,) = embedder.embed_views(crops, mirrored=self.settings.mirrored)
-            return EmbeddedViews(vectors, dict(pipeline.stopwatch.milliseconds))
-
-        return embed
+    def open(self) -> Callable[[PhotoFile], EmbeddedViews]:
+        return partial(_embed, PhotoCropper(find(self.model), self.settings), self.settings)
 
 
-def _open_cache(
-    model: InstalledModel, settings: EmbedSettings
-) -> tuple[EmbeddingCache, dict[str, CachedPhoto]]:
-    """Returns the cache to append to, and all usable records.
+def _embed(cropper: PhotoCropper, settings: EmbedSettings, photo: PhotoFile) -> EmbeddedViews:
+    pipeline = cropper.pipeline
+    pipeline.stopwatch.milliseconds.clear()
+    crops = cropper.crop(photo)
+    embedder = pipeline.embedder
+    with pipeline.stopwatch.stage("embed"):
+        (vectors,) = embedder.embed_views(crops, mirrored=settings.mirrored)
+    return EmbeddedViews(vectors, dict(pipeline.stopwatch.milliseconds))
 
-    The first view of a mirrored run equals the view of a run without mirror images.  A run without
-    mirror images therefore reads both caches.
+
+def _on_accelerator(
+    model: InstalledModel, settings: EmbedSettings, reporter: Reporter
+) -> Callable[[PhotoFile], EmbeddedViews]:
+    """Opens the accelerator before the first photo, and reports what the network runs on.
+
+    Raises AcceleratorError.
     """
-    cache = _cache(model, settings)
-    kept = cache.read()
-    if not settings.mirrored:
-        with_mirror = _cache(model, replace(settings, mirrored=True)).read()
-        first_views = {
-            photo_hash: replace(photo, vectors=photo.vectors[:1])
-            for photo_hash, photo in with_mirror.items()
-        }
-        kept = first_views | kept
-    return cache, kept
-
-
-def _cache(model: InstalledModel, settings: EmbedSettings) -> EmbeddingCache:
-    return EmbeddingCache(
-        home() / "cache" / "embeddings",
-        _configuration(model, settings),
-        views=settings.views,
-        size=model.card.output_size,
-    )
+    cropper = PhotoCropper(model, settings)
+    reporter.note(str(cropper.pipeline.device_use))
+    return partial(_embed, cropper, settings)
 
 
 def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, Any]:
@@ -285,13 +284,13 @@ def _configuration(model: InstalledModel, settings: EmbedSettings) -> dict[str, 
         "crop": asdict(crop)
         if not settings.trim_px
         else {**asdict(crop), "trim_px": settings.trim_px},
-        "mirrored": settings.mirrored,
         "detector": [one.card.file_sha256 for one in locate.found_nets] if detects else None,
         "detector_options": asdict(locate.own_options) if detects else None,
         "face": settings.locate.face_policy.value if detects else None,
         **({} if locate.rotate is Rotate.OFF else {"rotate": locate.rotate.value}),
+        **({"accelerator": str(on)} if (on := locate.accelerator).requests_accelerator else {}),
     }
 
 
-def _sha256(photo: Path) -> str:
+def _sha256(photo: PhotoFile) -> str:
     return hashlib.sha256(read_bytes(photo)).hexdigest()

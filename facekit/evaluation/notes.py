@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from facekit.enums import MeasuredBy
+from facekit.enums import CropRule, MeasuredBy
 from facekit.evaluation.protocols.lfw import WRONG_LABELS
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ModelResult
@@ -23,6 +23,12 @@ def _notes(plan: Plan, setups: Sequence[Setup], results: Sequence[ModelResult]) 
         yield (
             "The weights were trained on other photos: LFW's protocol “unrestricted, labeled "
             "outside data”."
+        )
+    crops = [setup.settings.crop for setup in setups]
+    if plan.are_crops and all(crop and crop.rule is CropRule.NONE for crop in crops):
+        yield (
+            "The photos are crops that were cut for other models; they are used whole, and the "
+            "thresholds of a card do not apply to them."
         )
     if not plan.pair_list.complete:
         yield "Only a part of the list was scored: the figures cannot be compared with others."

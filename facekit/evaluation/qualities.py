@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from facekit.evaluation.embedding_cache import CachedPhoto, EmbeddingCache
 from facekit.evaluation.embeddings import EmbedSettings
 from facekit.face.quality_fit import FIT_FILE
 from facekit.model.store import InstalledModel, home
-from facekit.photo.reading import read_bytes
+from facekit.photo.reading import PhotoFile, read_bytes
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.photos import PhotoFailure, map_photos
 from facekit.reporter import SILENT, Reporter
@@ -24,7 +23,7 @@ _KEPT = np.zeros((1, 1), np.float32)
 
 
 def rate_photos(
-    photos: Sequence[Path],
+    photos: Sequence[PhotoFile],
     model: InstalledModel,
     settings: EmbedSettings,
     *,
@@ -70,10 +69,10 @@ class RatePhoto:
 
     options: LocateOptions
 
-    def open(self) -> Callable[[Path], float]:
+    def open(self) -> Callable[[PhotoFile], float]:
         locator = Locator(options=self.options)
 
-        def rate(photo: Path) -> float:
+        def rate(photo: PhotoFile) -> float:
             (located,) = locator.locate([photo])
             return located.qualities[0].unified_score
 

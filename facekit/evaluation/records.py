@@ -236,11 +236,9 @@ class ModelComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    title: str
-    created_utc: str
-    """Time in ISO 8601."""
-    facekit_version: str
+class DataSetReport:
+    """The results of all models on one data set."""
+
     dataset: str
     protocol: str
     list_name: str
@@ -254,25 +252,52 @@ class EvaluationReport:
     """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
     """Name of the list from which thresholds were chosen; None if no other list was used."""
-    output: str | None = None
-    """Folder of the report's files; None if no files were written."""
 
-    def below(self, least: float) -> tuple[str, ...]:
-        """Returns the labels of results with an accuracy below `least`, 0..1.
-
-        Failures count as errors.
-        """
-        return tuple(
-            one.model.label for one in self.models if one.accuracy_failures_wrong.value < least
-        )
+    @property
+    def title(self) -> str:
+        return f"{self.protocol} on {self.dataset}"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs."""
         plain = asdict(replace(self, models=()))
-        return {**plain, "models": [model.to_dict() for model in self.models]}
+        return {**plain, "title": self.title, "models": [model.to_dict() for model in self.models]}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """The results of all models on all data sets."""
+
+    created_utc: str
+    """Time in ISO 8601."""
+    facekit_version: str
+    data_sets: tuple[DataSetReport, ...]
+    output: str | None = None
+    """Folder of the report's files; None if no files were written."""
+
+    @property
+    def title(self) -> str:
+        return ", ".join(one.title for one in self.data_sets)
+
+    def below(self, least: float) -> tuple[str, ...]:
+        """Returns the results whose accuracy, with failures wrong, is below `least`."""
+        return tuple(
+            f"{model.model.label} on {one.dataset}"
+            for one in self.data_sets
+            for model in one.models
+            if model.accuracy_failures_wrong.value < least
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, without the single pairs."""
+        return {
+            "created_utc": self.created_utc,
+            "facekit_version": self.facekit_version,
+            "output": self.output,
+            "data_sets": [one.to_dict() for one in self.data_sets],
+        }
 
     def __repr__(self) -> str:
-        return f"EvaluationReport({self.title!r}, {', '.join(m.model.label for m in self.models)})"
+        return f"EvaluationReport({self.title!r})"
 
 
 def _distance(similarity: float | None) -> float | None:

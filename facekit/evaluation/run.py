@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import starmap
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from facekit.evaluation.metrics.operating_points import operating_points
 from facekit.evaluation.notes import notes_on
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import (
-    EvaluationReport,
+    DataSetReport,
     ModelIdentity,
     ModelResult,
     StageTime,
@@ -30,11 +28,11 @@ from facekit.evaluation.scoring import PairScorer, PlanScores, score_plan
 from facekit.evaluation.setups import Centering, Setup
 from facekit.evaluation.summary import compare, summarize, with_discard
 from facekit.model.store import InstalledModel
+from facekit.photo.reading import PhotoFile
 from facekit.template.calibration import OperatingPoint
-from facekit.version import __version__
 
-Embed = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], PhotoEmbeddings]
-Rate = Callable[[InstalledModel, EmbedSettings, Sequence[Path]], NDArray[np.float64]]
+Embed = Callable[[InstalledModel, EmbedSettings, Sequence[PhotoFile]], PhotoEmbeddings]
+Rate = Callable[[InstalledModel, EmbedSettings, Sequence[PhotoFile]], NDArray[np.float64]]
 """Returns the unified quality score of each photo, NaN without one."""
 
 _ALL_PAIRS_FMR = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -56,8 +54,8 @@ def run_evaluation(
     *,
     rate: Rate | None = None,
     all_pairs: bool = False,
-) -> EvaluationReport:
-    """Evaluates every column; photos are embedded once per model and settings.
+) -> DataSetReport:
+    """Evaluates every column on one data set; embeds photos once per model and settings.
 
     `rate`: measures the photos' quality for the error-versus-discard characteristic; None leaves it
     out.
@@ -87,11 +85,8 @@ def run_evaluation(
         for number, (column, result) in enumerate(zip(columns, results, strict=True))
         if first_of[column.setup.name] != number
     ]
-    return EvaluationReport(
-        title=f"{plan.protocol} on {plan.folder.name}",
-        created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        facekit_version=__version__,
-        dataset=plan.folder.name,
+    return DataSetReport(
+        dataset=plan.dataset,
         protocol=plan.protocol,
         list_name=plan.pair_list.name,
         list_md5=plan.pair_list.md5,
@@ -154,7 +149,7 @@ def _all_pairs(plan: Plan, scorer: PairScorer, scored: PlanScores) -> tuple[Oper
     return operating_points(
         pairs,
         protocol=f"every pair of the photos of {plan.pair_list.name}",
-        dataset=plan.folder.name,
+        dataset=plan.dataset,
         fmr_targets=tuple(fmr for fmr in _ALL_PAIRS_FMR if is_measurable(fmr, pairs.n_impostor)),
     )
 

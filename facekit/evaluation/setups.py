@@ -82,8 +82,16 @@ class Setup:
         }[self.flip]
         return (
             f"{spec.color_order.value.upper()} (x - {spec.mean:g}) / {spec.std:g}, {cropped}"
-            f"{mirror}, {self._centered(model)}"
+            f"{mirror}, {self._centered(model)}{self._runs_on}"
         )
+
+    @property
+    def _runs_on(self) -> str:
+        accelerator = self.settings.locate.accelerator
+        if not accelerator.requests_accelerator:
+            return ""
+        names = (accelerator.device and accelerator.device.value, accelerator.delegate)
+        return f", on {' '.join(str(name) for name in (*names, *accelerator.providers) if name)}"
 
     def card_means(self, card: Card) -> tuple[Float32Array | None, Float32Array | None]:
         """Returns (mean for views, mean for templates), of which at most one is not None.
@@ -123,8 +131,7 @@ class SetupOptions:
     """
 
 
-DEFAULT_PROTOCOL: dict[Profile | None, str] = {
-    None: "devtest",
+DEFAULT_PROTOCOL: dict[Profile, str] = {
     Profile.FACENET: "view2",
     Profile.NXP: "devtest",
     Profile.SPHEREFACE: "fold1",

@@ -18,8 +18,8 @@ from facekit.evaluation.metrics.error_rates import (
     roc,
     tar_at_fmr,
 )
-from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluation.protocols.pairs import PairList, require_photos
+from facekit.evaluation.protocols.data_set import DataSet, lfw_list
+from facekit.evaluation.protocols.lfw import Protocol
 from facekit.evaluation.scoring import PairScorer
 from facekit.model.store import InstalledModel
 from facekit.pipeline.locate import LocateOptions
@@ -71,13 +71,10 @@ def compare_accuracy(
     list is not valid, StorageError if the cache cannot be read or written, and MissingExtraError if
     scikit-learn is missing.
     """
-    lfw = find_lfw(folder)
-    lists = [read_protocol(lfw, protocol) for protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST)]
-    for pairs in lists:
-        require_photos(pairs, lfw.photos_dir)
+    lists = [lfw_list(folder, protocol) for protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST)]
     results: list[Accuracy] = []
     for model in (float32, quantized):
-        train, test = (_score(model, pairs, lfw.photos_dir, reporter) for pairs in lists)
+        train, test = (_score(model, data_set, reporter) for data_set in lists)
         threshold = best_accuracy_threshold(train.scores, train.same)
         reference = results[0].threshold_similarity if results else threshold
         impostor_targets = {
@@ -105,13 +102,12 @@ def compare_accuracy(
 
 def _score(
     model: InstalledModel,
-    pairs: PairList,
-    photos_dir: Path,
+    data_set: DataSet,
     reporter: Reporter,
 ) -> _Scored:
-    photos = pairs.photos
+    photos = data_set.pair_list.photos
     embedded = embed_photos(
-        [photos_dir / photo.path for photo in photos],
+        data_set.files_of(photos),
         model,
         EmbedSettings(
             locate=LocateOptions(face_policy=FacePolicy.CENTER),
@@ -125,7 +121,7 @@ def _score(
         flip=model.card.flip,
         template_mean=model.card.calibration.embedding_mean,
     )
-    scores, same = scorer.scored(pairs.pairs)
+    scores, same = scorer.scored(data_set.pair_list.pairs)
     return _Scored(
         scores=scores,
         same=same,

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from facekit.enums import MeasuredBy, PersonRule
+from facekit.enums import IdentityAnswer, MeasuredBy, PersonRule
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Candidate
-from facekit.template.calibration import Calibration
+from facekit.template.calibration import Calibration, MarginRule
 from facekit.template.rates import finest_fmr, point_at_fmr
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import Threshold, ThresholdChoice, require_measured_in
@@ -33,12 +33,18 @@ DEFAULT_FPIR = 0.01
 class Identification:
     """The result for one face."""
 
-    known: bool
-    """True if the best candidate reaches the threshold."""
+    answer: IdentityAnswer
     candidates: tuple[Candidate, ...]
-    """The most similar people, best first, also if unknown; empty if nobody is enrolled."""
+    """The most similar people, best first, also if unknown; empty if nobody is enrolled.
+
+    An ambiguous face has both people, even if one candidate was asked for."""
     margin: float | None
     """Similarity of the first candidate minus the second's; None if there is no second one."""
+
+    @property
+    def known(self) -> bool:
+        """True if the best candidate reaches the threshold and the least margin."""
+        return self.answer is IdentityAnswer.KNOWN
 
 
 def identify(
@@ -47,24 +53,32 @@ def identify(
     space: TemplateSpace,
     *,
     threshold_similarity: float,
+    min_margin: float = 0.0,
     rule: PersonRule = PersonRule.BEST,
     top: int = 5,
 ) -> list[Identification]:
     """Identifies (Q, D) float32 vectors of unit length; returns Q results.
 
+    A face is ambiguous if its best candidate reaches the threshold, but is less than `min_margin`
+    more similar than the second.
     Raises ModelMismatchError if the templates are of another space, and StorageError if the gallery
     cannot be read.
     """
     ranked = gallery.rank(queries, space, rule=rule, top=max(top, 2))  # 2: for the margin
-    return [_answer(best, threshold_similarity, top) for best in ranked]
+    return [_answered(best, threshold_similarity, min_margin, top) for best in ranked]
 
 
-def _answer(best: Sequence[Candidate], threshold_similarity: float, top: int) -> Identification:
-    return Identification(
-        known=bool(best) and best[0].similarity >= threshold_similarity,
-        candidates=tuple(best[:top]),
-        margin=best[0].similarity - best[1].similarity if len(best) > 1 else None,
-    )
+def _answered(
+    best: Sequence[Candidate], threshold_similarity: float, min_margin: float, top: int
+) -> Identification:
+    margin = best[0].similarity - best[1].similarity if len(best) > 1 else None
+    answer = IdentityAnswer.KNOWN
+    if not best or best[0].similarity < threshold_similarity:
+        answer = IdentityAnswer.UNKNOWN
+    elif margin is not None and margin < min_margin:
+        answer = IdentityAnswer.AMBIGUOUS
+        top = max(top, 2)
+    return Identification(answer, candidates=tuple(best[:top]), margin=margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,10 @@ class OpenSetThreshold:
     """Predicted maximum FPIR of one unknown face; None if `fmr` is None."""
     measured_by: MeasuredBy | None
     """Who measured the threshold and the rates; None if the card gave none."""
+    min_margin: float = 0.0
+    """Margin below which a known face is ambiguous; 0 if there is no such rule."""
+    margin_rule: MarginRule | None = None
+    """What the card states of `min_margin`; None if the caller set it, or the card has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +113,18 @@ class OpenSetChoice:
     """A threshold, or a false match rate of one comparison, whatever the gallery's size."""
     fpir: float | None = None
     """Share of unknown faces that are found, 0..1, as predicted from the gallery's size."""
+    min_margin: float | None = None
+    """Margin below which a known face is ambiguous, 0..2; 0 means that none is.
+
+    None means the card's, or 0 if the card has none for this space.
+    """
 
     def __post_init__(self) -> None:
+        if self.min_margin is not None and not 0.0 <= self.min_margin <= 2.0:
+            raise UsageError(
+                f"--min-margin: a difference of cosine similarities lies in 0..2. "
+                f"Received: {self.min_margin}"
+            )
         if self.fpir is None:
             return
         if self.choice.is_given:
@@ -116,6 +144,15 @@ class OpenSetChoice:
 
         Raises NoOperatingPointError if the card has no error rates for the choice.
         """
+        threshold = self._threshold(calibration, space, comparisons)
+        if self.min_margin is not None:
+            return replace(threshold, min_margin=self.min_margin)
+        rule = None if calibration.other_space(space) else calibration.margin
+        return replace(threshold, min_margin=rule.least if rule else 0.0, margin_rule=rule)
+
+    def _threshold(
+        self, calibration: Calibration, space: TemplateSpace, comparisons: int
+    ) -> OpenSetThreshold:
         if self.choice.is_given:
             threshold = self.choice.of(calibration, space)
             return _described(calibration, space, threshold, threshold.origin, comparisons)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
@@ -17,9 +20,28 @@ from facekit.types import UInt8Array
 
 _Path: TypeAlias = "str | os.PathLike[str] | os.PathLike[bytes]"
 
-EncodedSource: TypeAlias = "_Path | bytes | BinaryIO"
-"""The path of a regular file, "-" for standard input, the bytes of an encoded photo, or a binary
-file object, which is read to its end."""
+
+@dataclass(frozen=True, slots=True)
+class PhotoInFile:
+    """An encoded photo that is a part of a larger file."""
+
+    name: str
+    """Its name for people, such as "lfw.bin#00012"."""
+    path: Path
+    """The file that holds it."""
+    offset: int
+    """The number of bytes before it."""
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PhotoFile: TypeAlias = "Path | PhotoInFile"
+"""Where a stored photo is."""
+EncodedSource: TypeAlias = "_Path | PhotoInFile | bytes | BinaryIO"
+"""The path of a regular file, "-" for standard input, a photo within a file, the bytes of an
+encoded photo, or a binary file object, which is read to its end."""
 PictureSource: TypeAlias = "EncodedSource | UInt8Array | PillowPicture"
 """An encoded source, or pixels: uint8 (H, W, 3) RGB, or a Pillow image."""
 
@@ -47,7 +69,7 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
     if isinstance(source, (bytes, bytearray, memoryview)):
         is_small = memoryview(source).nbytes <= limits.max_bytes
         data = bytes(source) if is_small else None
-    elif not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+    elif not isinstance(source, (str, os.PathLike, PhotoInFile)) and not hasattr(source, "read"):
         raise no_source(type(source).__name__)
     else:
         shown = shown_name(source)
@@ -55,6 +77,9 @@ def read_bytes(source: EncodedSource, *, limits: ImageLimits = DEFAULT_LIMITS) -
             with _opened(source) as file:
                 if _size_bytes(source, file) > limits.max_bytes:
                     raise _over_bytes(source, limits)
+                if isinstance(source, PhotoInFile):
+                    file.seek(source.offset)
+                    file = io.BytesIO(file.read(source.size_bytes))
                 data = read_at_most(file, limits.max_bytes)
         except TypeError as error:
             raise no_source(f"a file object that cannot be read: {error}") from error
@@ -83,7 +108,9 @@ def _over_bytes(source: EncodedSource, limits: ImageLimits) -> ImageTooLargeErro
     )
 
 
-def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+def _opened(source: _Path | PhotoInFile | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, PhotoInFile):
+        return open_regular(source.path)
     if not isinstance(source, (str, os.PathLike)):
         return nullcontext(source)
     if source != _STDIN:
@@ -93,8 +120,10 @@ def _opened(source: _Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     return nullcontext(sys.stdin.buffer)
 
 
-def _size_bytes(source: _Path | BinaryIO, file: BinaryIO) -> int:
-    """Returns the size of a file named by its path; 0 for a stream, which has none."""
+def _size_bytes(source: _Path | PhotoInFile | BinaryIO, file: BinaryIO) -> int:
+    """Returns the size of a photo in a file; 0 for a stream, which has none."""
+    if isinstance(source, PhotoInFile):
+        return source.size_bytes
     is_path = isinstance(source, (str, os.PathLike)) and source != _STDIN
     return os.fstat(file.fileno()).st_size if is_path else 0
 

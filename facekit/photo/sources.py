@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +16,20 @@ PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 )
 
+_AGEDB_NAME = re.compile(r"\d+_(?P<person>.+)_\d+_[fm]\.\w+", re.IGNORECASE)
+"""AgeDB names a photo by a number, the person, the age and f or m: 0_MariaCallas_35_f.jpg."""
+_CFP_PHOTOS = Path("Data", "Images")
+"""Where CFP has its people's folders: 001/frontal/01.jpg, 001/profile/01.jpg."""
 _FOLDER = InputKind("a folder of photos", ImageError)
 
 
 @dataclass(frozen=True, slots=True)
 class PersonFolder:
-    """A person and the photos directly in the person's folder."""
+    """A person and the person's photos."""
 
     name: str
     photos: tuple[Path, ...]
-    """Sorted by name; may be empty."""
+    """Sorted; may be empty."""
 
 
 def list_pictures(names: Iterable[str]) -> list[str]:
@@ -95,7 +101,7 @@ def unique_stems(names: Iterable[str]) -> dict[str, str]:
 
 
 def list_people(folder: Path) -> tuple[PersonFolder, ...]:
-    """Returns the people in `folder` by name, each with the photos directly in the person's folder.
+    """Returns the people in `folder` by name, each with the photos right in the person's folder.
 
     Names that begin with a dot and files without a photo's suffix are skipped.
     Raises InputError if the folder cannot be read or holds no photo of anyone.
@@ -114,6 +120,38 @@ def list_people(folder: Path) -> tuple[PersonFolder, ...]:
             f"({', '.join(sorted(PICTURE_SUFFIXES))}) right in it."
         )
     return people
+
+
+def people_of_any_layout(folder: Path) -> tuple[PersonFolder, ...]:
+    """Returns the people in `folder` who have photos.
+
+    A person is a folder with photos in it or in its subfolders, as CFP has them, in `folder` or in
+    its Data/Images.  If there are none, the photos in `folder` itself are taken whose names are as
+    AgeDB has them.
+    Raises InputError if the folder cannot be read or holds no photo of anyone.
+    """
+    if (folder / _CFP_PHOTOS).is_dir():
+        folder /= _CFP_PHOTOS
+    people: dict[str, list[Path]] = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                with suppress(ImageError):  # a folder without a photo is nobody's
+                    people[path.name] = [Path(photo) for photo in list_pictures([str(path)])]
+        if not people:
+            for path in _pictures(folder):
+                if named := _AGEDB_NAME.fullmatch(path.name):
+                    people.setdefault(named["person"], []).append(path)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
+    if not people:
+        raise InputError(
+            f"{folder} holds no photos as PERSON/PHOTO, nor as AgeDB names them: one folder a "
+            f"person needed, with photos ({', '.join(sorted(PICTURE_SUFFIXES))}) in it."
+        )
+    return tuple(PersonFolder(name, tuple(people[name])) for name in sorted(people))
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:

@@ -20,7 +20,7 @@ from facekit.errors import FacekitError, ImageError, UsageError
 from facekit.face.align import crop_faces, whole_picture
 from facekit.model.store import find
 from facekit.photo.pillow import is_pillow
-from facekit.photo.reading import PictureSource, source_name
+from facekit.photo.reading import PhotoFile, PictureSource, source_name
 from facekit.pipeline.locate import LocateOptions, Locator
 from facekit.pipeline.pipeline import Pipeline, PipelineOptions
 from facekit.pipeline.records import EmbeddedPicture, LocatedPicture
@@ -208,12 +208,12 @@ class CropPhoto:
     height_px: int
     width_px: int
 
-    def open(self) -> Callable[[Path], UInt8Array]:
+    def open(self) -> Callable[[PhotoFile], UInt8Array]:
         locator = Locator(options=replace(self.locate, threads=1))
 
         size = {"height_px": self.height_px, "width_px": self.width_px}
 
-        def crop(photo: Path) -> UInt8Array:
+        def crop(photo: PhotoFile) -> UInt8Array:
             if self.crop.rule is CropRule.NONE:
                 (picture,) = locator.read([photo])
                 crops = whole_picture(picture.pixels, self.crop, **size)
@@ -243,8 +243,8 @@ def embed_each(
     is_delegated = pipeline.options.accelerator.requests_accelerator
     if workers is None and ray is None:
         workers = worth_workers(names, is_delegated=is_delegated)
-    if is_delegated and (workers != 1 or ray is not None):
-        raise UsageError("An accelerator is used by one process: pass --workers 1, without --ray.")
+    if is_delegated:
+        require_one_process(workers, ray)
     results = map_photos(
         EmbedPhoto(pipeline.model.path.absolute(), pipeline.options),
         names,
@@ -257,6 +257,12 @@ def embed_each(
     return (  # a cluster needs absolute paths; results have the given names
         replace(result, name=_name(name)) for name, result in zip(names, results, strict=True)
     )
+
+
+def require_one_process(workers: int | None, ray: str | None) -> None:
+    """Raises UsageError if several processes would have to share an accelerator."""
+    if workers != 1 or ray is not None:
+        raise UsageError("An accelerator is used by one process: pass --workers 1, without --ray.")
 
 
 def without_pictures(embedded: EmbeddedPicture) -> EmbeddedPicture:

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from facekit.errors import UsageError
 from facekit.evaluation.calibrate import CalibrationResult
 from facekit.evaluation.calibrate import calibrate as measure
 from facekit.evaluation.embeddings import PhotoCropper, embed_photos
 from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
-from facekit.evaluation.protocols.plan import open_list
+from facekit.evaluation.protocols.lfw import Protocol
 from facekit.model.card import Card
 from facekit.model.installation import write_card
 from facekit.model.shipped_calibrations import ShippedCalibration
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free, write_atomically
-from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for
+from facekit.tasks.evaluate import embed_settings, ensure_detector, installed_for, labeled_photos
 from facekit.tasks.open_pipeline import PipelineRequest
 
 
@@ -54,7 +55,7 @@ def calibrate(
     request: PipelineRequest,
     *,
     data: Path | None = None,
-    protocol: str = "devtrain",
+    protocol: str | None = None,
     pairs: Path | None = None,
     fmr: Sequence[float] = DEFAULT_FMR_TARGETS,
     write: bool = False,
@@ -68,19 +69,27 @@ def calibrate(
 
     request: only its model, face policy, crop, detector, limits and runtime are used.  The crop
     goes into the card, where measurements with other detectors are kept.
-    data, protocol, pairs: see `facekit.evaluation.protocols.plan.open_list`.  fmr: 0..1.  write:
-    replace the model's card.  output: a calibration file (JSON); force: replace an existing one.
+    data, protocol, pairs: see `labeled_photos` in facekit.tasks.evaluate; of LFW, devtrain is used
+    if protocol is None.  The photos of a .bin file are crops: the request must have a crop rule.
+    fmr: 0..1.  write: replace the model's card.  output: a calibration file (JSON); force: replace
+    an existing one.
     workers, ray: see `facekit.pipeline.photos.map_photos`.
     Raises InputError if there are too few photos or people, UsageError for an FMR that is too low
     for the number of pairs, ModelError, or StorageError.
     """
     require_free(output, force=force)
     installed = installed_for(request, reporter=reporter)
-    pair_list, folder, _protocol = open_list(data=data, protocol=protocol, pairs_file=pairs)
+    data_set = labeled_photos(data, protocol=protocol, pairs=pairs, lfw_protocol=Protocol.DEVTRAIN)
+    if data_set.are_crops and request.crop.rule is None:
+        raise UsageError(
+            f"The photos of {data} are crops. Pass --crop none to calibrate for crops that are "
+            "used whole, or the crop rule for faces that are searched in them."
+        )
+    pair_list = data_set.pair_list
     settings = embed_settings(installed.card, request)
     ensure_detector(installed, settings, reporter=reporter)
     embeddings = embed_photos(
-        [folder.photos_dir / photo.path for photo in pair_list.photos],
+        data_set.files_of(pair_list.photos),
         installed,
         settings,
         workers=workers,
@@ -90,7 +99,7 @@ def calibrate(
     result = measure(
         embeddings,
         pair_list,
-        dataset=folder.name,
+        dataset=data_set.name,
         flip=installed.card.flip,
         space=PhotoCropper(installed, settings).pipeline.space,
         fmr_targets=fmr,

@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from facekit.enums import QualityGate
-from facekit.errors import AmbiguousFaceError, FacekitError, ImageError, UsageError
+from facekit.errors import (
+    AmbiguousFaceError,
+    FacekitError,
+    ImageError,
+    NoOperatingPointError,
+    UsageError,
+)
 from facekit.face.quality import LEAST_SCORES, require_quality
 from facekit.gallery.gallery import Gallery
+from facekit.gallery.identify import default_threshold
+from facekit.gallery.lookalikes import Lookalikes, find_lookalikes
 from facekit.gallery.records import Template, checked_name, now_utc
 from facekit.photo.reading import EncodedSource, read_bytes
 from facekit.photo.sources import is_picture_name, list_pictures, people_in
@@ -35,12 +43,18 @@ class Enrolment:
     """Number of photos that were skipped: enrolled under this name before, or passed twice now."""
     failures: tuple[PhotoFailure, ...]
     """The photos from which no template could be computed, each with the reason."""
+    is_new: bool
+    """True if nobody had this name before."""
+    lookalikes: tuple[Lookalikes, ...] = ()
+    """Other people whom `identify` may take a new person for, or the reverse, by its default
+    threshold; empty for a person who is not new, and if the card has no error rates."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "added_count": self.added_count,
             "already_enrolled_count": self.already_enrolled_count,
+            "lookalikes": [pair.to_dict() for pair in self.lookalikes],
             "failed": [failure.to_dict() for failure in self.failures],
         }
 
@@ -87,7 +101,9 @@ def enroll(
     transaction, and `on_person` is called after each transaction.  A missing gallery is made.  A
     photo that is already enrolled under the person's name is skipped.  A photo that cannot be used,
     or whose face `quality` refuses, is reported and becomes a failure; the other photos are
-    enrolled.
+    enrolled.  At the end everybody who is new is compared with all others; who is as similar as
+    `identify` asks of one person is reported, and stays.  `on_person` is called before, with an
+    enrolment without lookalikes.
     Raises UsageError if not exactly one of `name` and `data` is passed, if `name` is passed without
     photos or is a photo, or if a person's name is not valid.  Raises InputError if `data` cannot be
     read or contains no folder, and ImageError if a folder contains no photo.  Raises
@@ -99,12 +115,19 @@ def enroll(
     results = []
     with open_gallery(location or GalleryLocation(), create=True) as gallery:
         for person, files in reporter.steps(people, length=len(people), label="enrolling"):
-            result = enroll_person(gallery, pipeline, person, files, quality=quality)
+            result = _enrolled(gallery, pipeline, person, files, quality)
             results.append(result)
             for failure in result.failures:
                 reporter.failure(failure.error)
             on_person(result)
         refresh_index(gallery, reporter=reporter)
+        results = _with_lookalikes(gallery, pipeline, results)
+        for pair in dict.fromkeys(pair for one in results for pair in one.lookalikes):
+            reporter.note(
+                f"are {pair.name} and {pair.other} one person? Their similarity is "
+                f"{pair.similarity:.4f}. If so: "
+                + shlex.join(["facekit", "gallery", "merge", pair.name, pair.other])
+            )
         space = pipeline.space
         return Enrolled(gallery.info().url, space.model, space.model_sha256, tuple(results))
 
@@ -117,6 +140,19 @@ def enroll_person(
     *,
     quality: QualityGate = QualityGate.STANDARD,
 ) -> Enrolment:
+    """Enrolls a person as `_enrolled` does, and looks for people who are too similar."""
+    person = _enrolled(gallery, pipeline, name, photos, quality)
+    (person,) = _with_lookalikes(gallery, pipeline, [person])
+    return person
+
+
+def _enrolled(
+    gallery: Gallery,
+    pipeline: Pipeline,
+    name: str,
+    photos: Sequence[EncodedSource],
+    quality: QualityGate,
+) -> Enrolment:
     """Embeds photos of a person, then enrolls the embeddings in one transaction.
 
     A photo that is already enrolled under this name is not embedded again.  `quality`: how good a
@@ -125,6 +161,7 @@ def enroll_person(
     (e.g. of another model), and StorageError if the gallery cannot be read or written.
     """
     name = checked_name(name)
+    is_new = gallery.person(name) is None
     have = gallery.photo_hashes(name)
     fresh = [photo for photo in photos if _sha256(photo) not in have]
     templates: list[Template] = []
@@ -144,7 +181,37 @@ def enroll_person(
         added_count=added,
         already_enrolled_count=len(photos) - len(failures) - added,
         failures=tuple(failures),
+        is_new=is_new,
     )
+
+
+def _with_lookalikes(
+    gallery: Gallery, pipeline: Pipeline, people: Sequence[Enrolment]
+) -> list[Enrolment]:
+    """Returns the enrolments with the lookalikes of everybody who is new."""
+    new = [person.name for person in people if person.is_new and person.added_count]
+    try:
+        threshold = default_threshold(
+            pipeline.model.card.calibration,
+            pipeline.threshold_space,
+            comparisons=gallery.info().template_count,
+        )
+    except NoOperatingPointError:
+        return list(people)
+    pairs = find_lookalikes(
+        gallery, pipeline.space, threshold_similarity=threshold.similarity, names=new
+    )
+    return [
+        replace(
+            person,
+            lookalikes=tuple(
+                pair
+                for pair in pairs
+                if person.name in new and person.name in (pair.name, pair.other)
+            ),
+        )
+        for person in people
+    ]
 
 
 def _whom(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facekit.enums import VectorType
-from facekit.errors import MissingExtraError, UsageError
+from facekit.errors import MissingExtraError, ModelError, NoOperatingPointError, UsageError
 from facekit.gallery import transfer
 from facekit.gallery.address import default_url
 from facekit.gallery.gallery import Gallery
+from facekit.gallery.identify import default_threshold
+from facekit.gallery.lookalikes import Lookalikes, find_lookalikes
 from facekit.gallery.open import init_gallery
 from facekit.gallery.open import open_gallery as open_at
 from facekit.gallery.sqlite import encryption
@@ -36,6 +38,8 @@ from facekit.tasks.gallery_results import (
 
 if TYPE_CHECKING:  # who looks at a gallery needs neither OpenCV nor a network
     from facekit.tasks.open_pipeline import PipelineRequest
+
+_MOST_COMPARED = 50_000  # templates that `check` compares with each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +183,33 @@ def unmerge(location: GalleryLocation, name: str, other: str) -> Merged:
 
 
 def check(location: GalleryLocation) -> CheckedGallery:
-    """Reads everything in the gallery and returns its faults.
+    """Reads everything in the gallery; returns its faults, and the people who may be one person.
 
     Raises StorageError if the gallery cannot be read.
     """
     with open_gallery(location) as gallery:
         faults, recall = gallery.check(), gallery.recall_at_1()
-        return CheckedGallery(gallery.info(), tuple(faults), recall)
+        lookalikes = None if faults else _lookalikes(gallery)
+        return CheckedGallery(gallery.info(), tuple(faults), recall, lookalikes)
+
+
+def _lookalikes(gallery: Gallery) -> tuple[Lookalikes, ...] | None:
+    """Returns None if the gallery is too large, or if no stored model says which people are."""
+    from facekit.model.store import find
+
+    info = gallery.info()
+    if info.space is None or info.template_count > _MOST_COMPARED:
+        return None
+    try:
+        calibration = find(info.space.model).card.calibration
+        if info.space.detector is not None:
+            calibration = calibration.for_detector(info.space.detector.name)
+        threshold = default_threshold(
+            calibration, info.space, comparisons=info.template_count
+        ).similarity
+    except (ModelError, NoOperatingPointError):
+        return None
+    return tuple(find_lookalikes(gallery, info.space, threshold_similarity=threshold))
 
 
 def rekey(location: GalleryLocation, *, new_secret: SecretSource) -> Rekeyed:

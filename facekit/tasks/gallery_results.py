@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facekit.gallery.lookalikes import Lookalikes
 from facekit.gallery.merge import Merge
 from facekit.gallery.records import GalleryInfo, Person, Template
 from facekit.gallery.transfer import CONTAINS
@@ -165,6 +166,9 @@ class CheckedGallery:
     recall_at_1: float | None
     """Share of searches in which the approximate index finds the nearest template, 0..1; None
     without an index."""
+    lookalikes: tuple[Lookalikes, ...] | None
+    """Pairs of people who may be one person, by the default threshold of `identify`; None if they
+    were not looked for."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -174,6 +178,9 @@ class CheckedGallery:
             "sound": not self.faults,
             "faults": list(self.faults),
             "recall_at_1": self.recall_at_1,
+            "lookalikes": None
+            if self.lookalikes is None
+            else [pair.to_dict() for pair in self.lookalikes],
         }
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from facekit.enums import Metric, PersonRule
+from facekit.enums import IdentityAnswer, Metric, PersonRule
+from facekit.errors import AmbiguousPersonError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.identify import Identification, OpenSetChoice, OpenSetThreshold
 from facekit.gallery.identify import identify as identify_vectors
@@ -37,13 +38,14 @@ class IdentifiedFace:
 
     @property
     def name(self) -> str | None:
-        """Name of the person; None if the face is unknown."""
+        """Name of the person; None if the face is unknown or ambiguous."""
         return self.answer.candidates[0].name if self.answer.known else None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "face": None if self.face is None else self.face.to_dict(),
             "known": self.answer.known,
+            "ambiguous": self.answer.answer is IdentityAnswer.AMBIGUOUS,
             "name": self.name,
             "margin": self.answer.margin,
             "candidates": [
@@ -89,8 +91,24 @@ class Identified:
         """True if every face of the photos that could be used is known."""
         return all(face.answer.known for photo in self.photos for face in photo.faces)
 
+    @property
+    def ambiguous(self) -> tuple[AmbiguousPersonError, ...]:
+        """An error for each ambiguous face, with the two people; empty if there is none."""
+        return tuple(
+            AmbiguousPersonError(
+                f"{photo.name}: face {index} may be {first.name} ({first.similarity:.4f}) or "
+                f"{second.name} ({second.similarity:.4f}). Take another photo, enroll more photos "
+                "of both, or pass a smaller --min-margin. If both are one person: facekit gallery "
+                "merge."
+            )
+            for photo in self.photos
+            for index, face in enumerate(photo.faces)
+            if face.answer.answer is IdentityAnswer.AMBIGUOUS
+            for first, second in [face.answer.candidates[:2]]
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        threshold = self.threshold
+        threshold, rule = self.threshold, self.threshold.margin_rule
         return {
             "gallery": self.gallery.url,
             "people_count": self.gallery.people_count,
@@ -101,6 +119,9 @@ class Identified:
             "fmr_at_most": threshold.fmr,
             "comparison_count": threshold.comparison_count,
             "predicted_fpir_at_most": threshold.predicted_fpir,
+            "min_margin": threshold.min_margin,
+            "margin_right_lost": rule and rule.right_lost,
+            "margin_wrong_caught": rule and rule.wrong_caught,
             "model": self.model,
             "model_sha256": self.model_sha256,
             **self.device.to_dict(),
@@ -172,6 +193,7 @@ def identify_photos(
             result.embeddings,
             pipeline.space,
             threshold_similarity=limit.similarity,
+            min_margin=limit.min_margin,
             rule=by,
             top=top,
         )

@@ -123,7 +123,7 @@ def track(
                 pipeline.threshold_space,
                 comparisons=gallery.info().template_count,
             )
-            namer = _namer(gallery, pipeline, known_from.similarity)
+            namer = _namer(gallery, pipeline, known_from)
         options = options or TrackOptions()
         if options.start_score is None:
             sure = pipeline.options.locate.own_options.sure_score
@@ -202,12 +202,17 @@ def _gallery(location: GalleryLocation) -> Gallery | None:
     return open_gallery(location)
 
 
-def _namer(gallery: Gallery, pipeline: Pipeline, threshold_similarity: float) -> Namer:
+def _namer(gallery: Gallery, pipeline: Pipeline, known_from: OpenSetThreshold) -> Namer:
     space = pipeline.space
 
     def name(embedding: Float32Array) -> Identity:
         (answer,) = identify(
-            gallery, embedding[None], space, threshold_similarity=threshold_similarity, top=1
+            gallery,
+            embedding[None],
+            space,
+            threshold_similarity=known_from.similarity,
+            min_margin=known_from.min_margin,
+            top=1,
         )
         if not answer.candidates:
             return Identity(None, None)

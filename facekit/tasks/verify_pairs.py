@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from facekit.enums import Metric
-from facekit.errors import FacekitError, PairListError, UsageError
-from facekit.evaluation.protocols.pairs import PAIR_LIST
+from facekit.errors import FacekitError, UsageError
 from facekit.face.quality import require_quality
+from facekit.photo.pair_table import Column, PairRow, PairTable, read_pair_table
 from facekit.pipeline.photos import PhotoFailure, embed_each, without_pictures
 from facekit.pipeline.pipeline import Pipeline
 from facekit.pipeline.records import EmbeddedPicture, Verification
 from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free, write_atomically
-from facekit.system.inputs import read_input
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
 from facekit.template.metrics import distance
 from facekit.template.threshold import Threshold, ThresholdChoice
@@ -26,10 +24,15 @@ from facekit.template.threshold import Threshold, ThresholdChoice
 
 @dataclass(frozen=True, slots=True)
 class PhotoPair:
-    """One line of a pair list: the paths of two photos."""
+    """One line of a pair list."""
 
     a: str
+    """The path of a photo, as the list has it."""
     b: str
+    folder: str = ""
+    """The folder of the list, in which the photos are looked for first; "" for none."""
+    others: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The list's other columns by their names, which the result carries along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class VerifiedPair:
         """Returns the pair with its verification's members, or with its error."""
         outcome = self.error if self.verification is None else self.verification
         assert outcome is not None  # one of the two is there
-        return {"a": self.pair.a, "b": self.pair.b, **outcome.to_dict()}
+        listed = {"a": self.pair.a, "b": self.pair.b, "columns": dict(self.pair.others)}
+        return {**listed, **outcome.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,49 +133,52 @@ def verify_each(
     reporter: Reporter = SILENT,
 ) -> Iterator[VerifiedPair]:
     """Verifies pairs like `verify_pairs`, with an open pipeline."""
-    coming = embed_each(pipeline, photos_of(pairs), workers=workers, ray=ray)
+    paths = {name: _beside(pair.folder, name) for pair in pairs for name in (pair.a, pair.b)}
+    coming = (
+        replace(result, name=name)
+        for name, result in zip(
+            paths, embed_each(pipeline, list(paths.values()), workers=workers, ray=ray), strict=True
+        )
+    )
     results = _compared(pipeline, pairs, coming, threshold, metric, min_quality)
     return reporter.steps(results, length=len(pairs), label="verifying")
 
 
+RESULT_COLUMNS = (
+    *("verified", "similarity", "distance", "threshold", "threshold_similarity"),
+    *("similarity_metric", "face_count_a", "face_count_b", "measured_by", "error"),
+)
+"""The columns of a written list beside the paths and the columns of the list that was read."""
+
+
 def read_pairs(path: Path) -> list[PhotoPair]:
-    """Reads the pair list at `path`, "-" for standard input; see `parse_pairs`.
+    """Reads the pair list at `path`, "-" for standard input: facekit.photo.pair_table.
 
-    Raises PairListError if it cannot be read.
+    A path is relative to the list's folder, or to the current folder if it is not there.  Columns
+    that an earlier verification wrote are left out.  Raises PairListError.
     """
-    return parse_pairs(read_input(path, PAIR_LIST), name=str(path))
+    table = read_pair_table(path)
+    folder = "" if str(path) == "-" else os.path.dirname(path)
+    return [PhotoPair(row.a, row.b, folder, _others(table, row)) for row in table.rows]
 
 
-def parse_pairs(content: bytes, *, name: str) -> list[PhotoPair]:
-    """Parses CSV with two columns; a first line "a,b" is a heading, and blank lines are skipped.
-
-    Raises PairListError, which names the file, the line and the fault.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PairListError(f"{name}: not UTF-8 text: {error}") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    pairs = []
-    try:
-        for row in reader:
-            if not row or (reader.line_num == 1 and [cell.strip() for cell in row] == ["a", "b"]):
-                continue
-            if len(row) != 2 or not all(cell.strip() for cell in row):
-                raise PairListError(
-                    f"{name}, line {reader.line_num}: two paths needed. Received: {','.join(row)!r}"
-                )
-            pairs.append(PhotoPair(row[0].strip(), row[1].strip()))
-    except csv.Error as error:
-        raise PairListError(f"{name}, line {reader.line_num}: {error}") from error
-    if not pairs:
-        raise PairListError(f"{name}: no pair in it.")
-    return pairs
+def _beside(folder: str, photo: str) -> str:
+    """Returns the path of a photo in the list's folder, if it is there, else the path as it is."""
+    there = os.path.join(folder, photo)
+    return there if photo != "-" and os.path.isfile(there) else photo
 
 
-def photos_of(pairs: Iterable[PhotoPair]) -> list[str]:
-    """Returns each photo once, in the order of first use."""
-    return list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
+def _others(table: PairTable, row: PairRow) -> dict[str, str]:
+    known = {
+        name: row.values[column]
+        for column, name in table.names.items()
+        if column not in (Column.A, Column.B)
+    }
+    return {
+        name: cell
+        for name, cell in (known | dict(row.others)).items()
+        if name not in RESULT_COLUMNS
+    }
 
 
 def require_list_file(output: Path, *, force: bool) -> None:

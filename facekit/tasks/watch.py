@@ -42,11 +42,20 @@ class WatchedPhoto:
         return tuple(face.name for photo in photos for face in photo.faces if face.name is not None)
 
     @property
+    def errors(self) -> tuple[FacekitError, ...]:
+        """Why the photo has no answer, or one that is ambiguous; empty for every other photo."""
+        if self.error is not None:
+            return (self.error,)
+        return () if self.identified is None else self.identified.ambiguous
+
+    @property
     def answer(self) -> WatchAnswer:
-        """Known only if every selected face is of somebody known."""
+        """Known only if every selected face is known; ambiguous if one may be of two people."""
         if self.verification is not None:
             return WatchAnswer.SAME if self.verification else WatchAnswer.DIFFERENT
         if self.identified is not None:
+            if self.identified.ambiguous:
+                return WatchAnswer.AMBIGUOUS
             return WatchAnswer.KNOWN if self.identified.all_known else WatchAnswer.UNKNOWN
         return WatchAnswer.ERROR
 

@@ -82,6 +82,40 @@ class LogisticScore:
         return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
 
 
+@dataclass(frozen=True, slots=True)
+class MarginRule:
+    """The least margin of an identification, and what it was measured to gain and to cost.
+
+    The margin is the similarity of the most similar person minus that of the second.  A face whose
+    margin is smaller is ambiguous.  `right_count + wrong_count` photos were searched for, all of
+    enrolled people, and without a threshold.
+    """
+
+    least: float
+    """The least difference of cosine similarities at which the first person is named, 0..2."""
+    right_lost: float
+    """Share of the right answers, 0..1, that are ambiguous by this rule."""
+    wrong_caught: float | None
+    """Share of the wrong answers, 0..1, that are ambiguous by this rule; None if none was wrong."""
+    right_count: int
+    """Number of searches whose most similar person was the right one."""
+    wrong_count: int
+    """Number of searches whose most similar person was another."""
+    people_count: int
+    """Number of people in the gallery that was searched, with one photo each."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.least <= 2.0:
+            raise ValueError(f"A least margin lies in 0..2. Received: {self.least}")
+        for name in ("right_lost", "wrong_caught"):
+            rate = getattr(self, name)
+            if rate is not None and not 0.0 <= rate <= 1.0:
+                raise ValueError(f"{name} lies in 0..1. Received: {rate}")
+        for name in ("right_count", "wrong_count", "people_count"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)}")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """Measurements in one template space, valid for that space only.  Holds an array."""
@@ -92,6 +126,8 @@ class Calibration:
     fmr_curve: tuple[tuple[float, float], ...] = ()
     """(threshold similarity, FMR), thresholds ascending."""
     probability: LogisticScore | None = None
+    margin: MarginRule | None = None
+    """The least margin of an identification; None if it was not measured."""
     source: str = ""
     """Photos and command, in words."""
     space: TemplateSpace | None = None
@@ -146,7 +182,7 @@ class Calibration:
         measured_by = {
             one.measured_by
             for one in (self, *self.others)
-            if one.operating_points or one.fmr_curve or one.probability
+            if one.operating_points or one.fmr_curve or one.probability or one.margin
         }
         if MeasuredBy.CARD_MAKER in measured_by:
             return MeasuredBy.CARD_MAKER
@@ -257,6 +293,7 @@ def parse_calibration(fields: Fields) -> Calibration:
 def _calibration(fields: Fields) -> Calibration:
     """Parses the calibration with one detector."""
     probability = fields.optional_part("probability")
+    margin = fields.optional_part("margin") if "margin" in fields else None
     space = fields.optional_part("space") if "space" in fields else None
     return fields.built(
         Calibration,
@@ -271,6 +308,17 @@ def _calibration(fields: Fields) -> Calibration:
             intercept=probability.number("intercept"),
             n_genuine=probability.integer("n_genuine"),
             n_impostor=probability.integer("n_impostor"),
+        ),
+        margin=None
+        if margin is None
+        else margin.built(
+            MarginRule,
+            least=margin.number("least"),
+            right_lost=margin.number("right_lost"),
+            wrong_caught=margin.optional_number("wrong_caught"),
+            right_count=margin.integer("right_count"),
+            wrong_count=margin.integer("wrong_count"),
+            people_count=margin.integer("people_count"),
         ),
         source=fields.text_or_null("source"),
         space=None if space is None else parse_space(space),

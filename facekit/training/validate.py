@@ -15,6 +15,8 @@ from facekit.evaluation.calibrate import calibrate
 from facekit.evaluation.embeddings import PhotoEmbeddings
 from facekit.evaluation.metrics.error_rates import best_accuracy_threshold, is_measurable
 from facekit.evaluation.metrics.operating_points import DEFAULT_FMR_TARGETS
+from facekit.evaluation.protocols.data_set import lfw_list
+from facekit.evaluation.protocols.lfw import Protocol
 from facekit.evaluation.protocols.plan import Plan, open_plan
 from facekit.evaluation.scoring import PairScorer
 from facekit.pipeline.locate import LocateOptions
@@ -83,7 +85,7 @@ def crop_lfw(
     Raises InputError or PairListError if the folder is not LFW with View 1's lists, InputError if
     no photo has a crop, and ModelError if the detector cannot be opened.
     """
-    plan = open_plan(data=folder, protocol="devtest", pairs_file=None, limit=None)
+    plan = open_plan(lfw_list(folder, Protocol.DEVTEST), data=folder)
     paths = plan.paths()
     crops = np.zeros((len(paths), spec.height_px, spec.width_px, 3), np.uint8)
     errors = [""] * len(paths)
@@ -185,7 +187,7 @@ def calibrated(
             "pairs of pairsDevTrain's photos are too few"
         )
     return calibrate(
-        theirs, training, dataset=lfw.plan.folder.name, flip=flip, fmr_targets=carried
+        theirs, training, dataset=lfw.plan.dataset, flip=flip, fmr_targets=carried
     ).calibration
 
 

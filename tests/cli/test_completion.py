@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from docs.commands import every_command
 from facekit.cli import cli
-from facekit.cli.completion import MODELS, OTHERS, PEOPLE, VARIABLE, script
+from facekit.cli.completion import MODELS, OTHERS, PEOPLE, VARIABLE, WORDS, script
 from facekit.cli.types import Word
 
 FREE = {
@@ -166,7 +166,7 @@ def values(items: list[CompletionItem]) -> list[str]:
         ("convert --vela ethos-u85", ["ethos-u85-256", "<file>"]),
         ("train --config fine", ["finetune", "<file>"]),
         ("benchmark --config ", ["ixrt", "<file>"]),
-        ("eval-lfw --protocol dev", ["devtrain", "devtest", "<file>"]),
+        ("eval-lfw --protocol dev", ["devtrain", "devtest"]),
         ("train --data ", ["<dir>"]),
         ("bundle --target c", ["cpu"]),
         ("data fetch ", ["lfw"]),
@@ -204,7 +204,7 @@ def test_a_gallery_that_cannot_be_read_offers_nobody(
 
 
 def test_every_parameter_of_plain_text_is_completed_or_free() -> None:
-    known = MODELS | OTHERS | PEOPLE | FREE
+    known = MODELS | OTHERS | WORDS | PEOPLE | FREE
     for words, command in every_command().items():
         for parameter in command.params:
             if isinstance(parameter.type, Word):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from facekit.cli import cli
 from facekit.cli.commands.benchmark import benchmark
-from facekit.cli.commands.eval_lfw import eval_lfw
+from facekit.cli.commands.evaluate import eval_lfw
 from facekit.cli.config_option import config_option
 from facekit.enums import Profile
 

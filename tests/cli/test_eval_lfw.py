@@ -64,9 +64,9 @@ def cold(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_says_what_the_photos_say(cold: Path) -> None:
     report = json.loads((cold / "report.json").read_text())
     require_schema("eval-lfw", report)
-    (model,) = report["models"]
+    (model,) = report["data_sets"][0]["models"]
     assert report["schema_version"] == 1
-    assert report["list_published_as"] is None
+    assert report["data_sets"][0]["list_published_as"] is None
     assert model["threshold_origin"] == "other-list"
     # One person under two names is called the same; the photo without a face has no score.
     assert model["fmr"]["event_count"] == 1
@@ -99,13 +99,16 @@ def test_a_warm_run_has_the_same_results_and_says_that_no_time_was_measured(
 ) -> None:
     result = run("--data", small, "--json")
     assert result.exit_code == 0, result.stderr
-    (warm,) = json.loads(result.stdout)["models"]
-    (first,) = json.loads((cold / "report.json").read_text())["models"]
-    for key in set(first) - {"stages", "throughput"}:
+    (warm,) = json.loads(result.stdout)["data_sets"][0]["models"]
+    (first,) = json.loads((cold / "report.json").read_text())["data_sets"][0]["models"]
+    for key in set(first) - {"stages", "throughput", "error_versus_discard"}:
         assert warm[key] == first[key], key
+    assert first["error_versus_discard"]
+    assert warm["error_versus_discard"] == []  # only a report rates the photos
     assert warm["stages"] == []
     assert any(
-        "Every embedding came from the cache" in n for n in json.loads(result.stdout)["notes"]
+        "Every embedding came from the cache" in n
+        for n in json.loads(result.stdout)["data_sets"][0]["notes"]
     )
 
 
@@ -133,7 +136,7 @@ def test_an_accuracy_that_is_not_reached_exits_1(
 ) -> None:
     result = run("--data", small, "--assert-accuracy", least)
     assert result.exit_code == code, result.output
-    assert ("accuracy below 0.76: facenet512-casia float32" in result.stderr) == bool(code)
+    assert ("accuracy below 0.76: facenet512-casia float32 on lfw" in result.stderr) == bool(code)
 
 
 @pytest.mark.model
@@ -141,7 +144,7 @@ def test_profiles_show_their_authors_way_beside_ours(small: Path) -> None:
     result = run("--data", small, "--profile", "sphereface", "--protocol", "devtest", "--json")
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
-    theirs, own = json.loads(result.stdout)["models"]
+    theirs, own = json.loads(result.stdout)["data_sets"][0]["models"]
     assert (theirs["threshold_origin"], theirs["fold_threshold_similarities"]) == ("fixed", [0.41])
     assert own["threshold_origin"] == "other-list"
     assert "mirror image concatenated" in own["profile"]
@@ -160,7 +163,7 @@ def test_nxps_center_crop_needs_no_detector_and_a_photo_that_is_large_enough(
     result = run("--pairs", pairs, "--profile", "nxp", "--json")
     assert result.exit_code == 0, result.output
     require_schema("eval-lfw", json.loads(result.stdout))
-    models = json.loads(result.stdout)["models"]
+    models = json.loads(result.stdout)["data_sets"][0]["models"]
     assert [one["fold_threshold_similarities"] for one in models[:2]] == [[0.4], [0.4]]
     (failed,) = models[0]["failed"]
     assert failed["photo"] == "c.jpg"
@@ -178,7 +181,7 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
     pairs.write_text(f"a,b,same\n{good},{other},1\n{good},{biden},0\n{other},broken.jpg,1\n")
     result = run("--pairs", pairs, "--json")
     assert result.exit_code == 0, result.output
-    (model,) = json.loads(result.stdout)["models"]
+    (model,) = json.loads(result.stdout)["data_sets"][0]["models"]
     assert [one["photo"] for one in model["failed"]] == ["broken.jpg"]
     assert (model["accuracy"]["trial_count"], model["accuracy_failures_wrong"]["trial_count"]) == (
         2,
@@ -190,7 +193,7 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
     ("arguments", "code", "message"),
     [
         (("--protocol", "devtest", "--pairs", "x.csv"), 2, "pass one of them"),
-        (("--protocol", "nonsense"), 2, "or the path of a pair list"),
+        (("--protocol", "nonsense"), 2, "--protocol is one of"),
         (("--protocol", "view2"), 4, r"view2 needs pairs.txt"),
         (("--model", "no-such-model"), 5, "No model is called"),
         pytest.param(
@@ -227,7 +230,7 @@ def test_an_earlier_report_is_replaced_as_a_whole(small: Path, cold: Path, tmp_p
     (target / "folds.png").write_bytes(b"of an earlier evaluation")
     assert run("--data", small, "-o", target, "--force").exit_code == 0
     assert not (target / "folds.png").exists()
-    assert json.loads((target / "report.json").read_text())["models"]
+    assert json.loads((target / "report.json").read_text())["data_sets"]
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
@@ -261,10 +264,11 @@ def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
 @pytest.mark.lfw
 def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     """The first 15 pairs of each kind: 30 of devtest, 30 of devtrain; all are called right."""
-    result = run("--data", lfw, "--limit", "15", "--json", "--assert-accuracy", "0.9")
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+    done = run("--data", lfw, "--limit", "15", "--json", "--assert-accuracy", "0.9")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
     require_schema("eval-lfw", report)
-    assert report["list_published_as"] is None  # a part is not the published list
-    assert report["models"][0]["accuracy"]["trial_count"] == 30
-    assert any("Only a part" in note for note in report["notes"])
+    (result,) = report["data_sets"]
+    assert result["list_published_as"] is None  # a part is not the published list
+    assert result["models"][0]["accuracy"]["trial_count"] == 30
+    assert any("Only a part" in note for note in result["notes"])

@@ -146,7 +146,7 @@ class TestInTheStore:
         assert (point.target, point.dataset, point.n_impostor) == ("fmr=2e-1", "lfw", 16)
         evaluated = run("eval-lfw", "--data", small, "--model", path, "--workers", 1, "--json")
         assert evaluated.exit_code == 0, evaluated.stderr
-        (result,) = json.loads(evaluated.stdout)["models"]
+        (result,) = json.loads(evaluated.stdout)["data_sets"][0]["models"]
         assert result["model"].endswith(":onnx-fp32")
         same = run("verify", *SAME, "--model", path, "--fmr", "0.2")
         assert same.exit_code == 0, same.stderr

@@ -93,6 +93,19 @@ class TestIdentify:
         assert len(face["candidates"]) == 1
         assert face["margin"] > 0.3
 
+    def test_an_ambiguous_face_exits_3_and_names_nobody(self) -> None:
+        told = payload("identify", "--min-margin", "2", "--top", "1", OBAMA2, code=3)
+        (face,) = told["photos"][0]["faces"]
+        assert (face["known"], face["ambiguous"], face["name"]) == (False, True, None)
+        assert [one["name"] for one in face["candidates"]] == ["Barack Obama", "Joe Biden"]
+        assert (told["min_margin"], told["margin_right_lost"]) == (2, None)
+        result = run("identify", "--min-margin", "2", OBAMA2)
+        _, first, *_, last = rows(result.stdout)
+        assert first[1] == "ambiguous"
+        assert last == ["ambiguous: margin below 2.0000 (given)"]
+        assert run("identify", "--min-margin", "0", OBAMA2).exit_code == 0
+        assert run("identify", "--min-margin", "3", OBAMA2).exit_code == 2
+
     def test_a_photo_that_cannot_be_used_is_a_record(self) -> None:
         told = payload("identify", "none.jpg", OBAMA2, code=4)
         assert told["failed"][0]["error"]["exit_code"] == 4

@@ -29,6 +29,7 @@ CASES = [
     ("cluster --copy-to", "cluster a.jpg --copy-to there", "there/old"),
     ("cluster --sheets", "cluster a.jpg --sheets there", "there/old"),
     ("track --output", "track video.mp4 -o there.mp4", "there.mp4"),
+    ("evaluate --output", "evaluate lfw -o there", "there/report.json"),
     ("eval-lfw --output", "eval-lfw --data lfw -o there", "there/report.json"),
     ("calibrate --output", "calibrate --data lfw -o there.json", "there.json"),
     ("gallery export --output", "gallery export --gallery x.db -o there.jsonl", "there.jsonl"),

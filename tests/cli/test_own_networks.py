@@ -82,7 +82,7 @@ def test_all_other_commands_take_it_too(home: Path, data: Path, tmp_path: Path) 
     assert calibrated["model"] == "mine:float32"
     assert store.find("mine").card.calibration.operating_points
     measured = told("eval-lfw", "--data", small, "--model", "mine")
-    assert measured["models"][0]["model"].startswith("mine:")
+    assert measured["data_sets"][0]["models"][0]["model"].startswith("mine:")
     gallery = tmp_path / "people.sqlite"
     chosen = ("--gallery", gallery, "--model", "mine")
     told("enroll", "Obama", data / "obama.jpg", *chosen)

@@ -187,6 +187,7 @@ READ_BY = {
     "calibrate": "cli/test_calibrate_command.py",
     "compile": "cli/test_compile.py",
     "convert": "cli/test_convert_command.py",
+    "evaluate": "cli/test_eval_lfw.py",
     "eval-lfw": "cli/test_eval_lfw.py",
     "export": "cli/test_export_command.py",
     "quantize": "conversion/test_drift.py",

@@ -30,7 +30,7 @@ OTHER_NAMES = {"--json": "as_json", "--csv": "as_csv", "--as": "as_name"}
 PYTHON_ALONE = {
     *("self", "reporter", "should_stop", "only_if_missing", "passphrase"),
     *("request", "options", "plan", "run", "locate", "accelerator", "detector_options", "limits"),
-    *("a", "b", "photos", "folder", "name", "names", "name_or_path", "model", "models"),
+    *("a", "b", "photos", "pairs", "folder", "name", "names", "name_or_path", "model", "models"),
     *("workers", "detect", "library_folders"),
 }
 """What runs tell and ask, records of options, and what is positional in the shell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.conversion.crops import MIN_CROPS, photo_crops, sample_across_people
+from facekit.conversion.crops import (
+    MIN_CROPS,
+    choose_photos,
+    photo_crops,
+    photo_names,
+    sample_across_people,
+)
 from facekit.conversion.shipped_faces import shipped_crops
 from facekit.enums import CropRule, ResizeFilter
-from facekit.errors import ImageError, InputError
+from facekit.errors import ImageError, InputError, PairListError
 from facekit.face import portraits
 from facekit.face.align import landmark_template
 from facekit.model.registry import DEFAULT_MODEL
@@ -42,6 +49,22 @@ def test_nobody_comes_twice_before_everybody_came_once(
     ]
     for person, taken in enumerate(times):
         assert taken >= min(people[person], max(times) - 1)
+
+
+def test_each_photo_of_a_list_a_pair_list_or_a_bin_file_is_used_once(tmp_path: Path) -> None:
+    expected = [tmp_path / "a.jpg", tmp_path / "p" / "b.jpg", tmp_path / "c.jpg"]
+    for text in ("a.jpg\np/b.jpg\n\nc.jpg\na.jpg\n", "img1;img2\na.jpg;p/b.jpg\nc.jpg;a.jpg\n"):
+        (tmp_path / "list.txt").write_text(text)
+        assert choose_photos(tmp_path / "list.txt", 9, seed=1) == expected
+        assert choose_photos(tmp_path / "list.txt", 2, seed=1) == expected[:2]
+    packed = tmp_path / "x.bin"
+    packed.write_bytes(pickle.dumps(([b"a", b"b", b"c", b"d"], [1, 0])))
+    assert photo_names(choose_photos(packed, 3, seed=1)) == tuple(
+        f"x.bin#0000{n}" for n in range(3)
+    )
+    packed.write_bytes(b"")
+    with pytest.raises(PairListError, match=r"x\.bin"):
+        choose_photos(packed, 3, seed=1)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from facekit.evaluation.metrics.folds import ten_fold
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
-    EvaluationReport,
+    DataSetReport,
     ModelIdentity,
     ModelResult,
     StageTime,
@@ -74,18 +74,15 @@ def _model_result(
 
 
 @pytest.fixture(scope="session")
-def made_up() -> EvaluationReport:
+def made_up() -> DataSetReport:
     """Two models on ten folds of 60 pairs; the photo of pair 8 gave no embedding."""
     pairs = _pair_list()
     models = (
         _model_result("float32", pairs, seed=1, failed=(7,)),
         _model_result("int8", pairs, seed=2, failed=(7,)),
     )
-    return EvaluationReport(
-        title=f"Made-up pairs of {HOSTILE}",
-        created_utc="2026-01-02T03:04:05+00:00",
-        facekit_version="0.0.0",
-        dataset="made up",
+    return DataSetReport(
+        dataset=f"pairs of {HOSTILE}",
         protocol="ten folds",
         list_name=pairs.name,
         list_md5=pairs.md5,

@@ -8,6 +8,7 @@ import numpy as np
 
 from facekit.evaluation.embeddings import PhotoEmbeddings
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
+from facekit.evaluation.records import DataSetReport, EvaluationReport
 from facekit.template.match import unit_length
 
 
@@ -25,6 +26,10 @@ def pair_list(n_folds: int, n_each: int, *, first_person: int = 0, name: str = "
         impostor = [Pair(photo(k, 1), photo(k + 1, 1), False, 1002 + k) for k in people]
         folds.append((*genuine, *impostor))
     return PairList(name, tuple(folds), "0" * 32)
+
+
+def whole(*reports: DataSetReport) -> EvaluationReport:
+    return EvaluationReport("2026-01-02T03:04:05+00:00", "0.0.0", reports)
 
 
 def embeddings(

@@ -100,6 +100,14 @@ def test_it_survives_its_json() -> None:
     assert json.loads(json.dumps(back.to_dict())) == plain
 
 
+def test_the_margin_is_measured_where_everybody_has_a_name() -> None:
+    rule = measured(pair_list(1, 200)).calibration.margin
+    assert rule is not None
+    assert (rule.people_count, rule.right_count + rule.wrong_count) == (201, 200)
+    assert rule.right_lost <= 0.02
+    assert measured(nameless(PAIRS), fmr_targets=(1e-1,)).calibration.margin is None
+
+
 def test_no_embedding_is_an_error() -> None:
     with pytest.raises(InputError, match="NoFaceError: no face"):
         measured(failed=tuple(range(len(PHOTOS))))

@@ -1,7 +1,7 @@
 """Which errors are the worst, and which photos are known to be filed wrongly."""
 
 from facekit.evaluation.protocols.lfw import WRONG_LABELS
-from facekit.evaluation.records import EvaluationReport, ScoredPair
+from facekit.evaluation.records import DataSetReport, ScoredPair
 from facekit.evaluation.report.worst_errors import (
     ShownPair,
     worst_false_matches,
@@ -9,7 +9,7 @@ from facekit.evaluation.report.worst_errors import (
 )
 
 
-def test_errors_are_shown_the_worst_first(made_up: EvaluationReport) -> None:
+def test_errors_are_shown_the_worst_first(made_up: DataSetReport) -> None:
     result = made_up.models[0]
     matches = worst_false_matches(result, 100)
     misses = worst_false_non_matches(result, 100)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import InputError, PairListError
+from facekit.evaluation.protocols.data_set import find_photos
 from facekit.evaluation.protocols.lfw import Protocol, find_lfw, read_protocol
-from facekit.evaluation.protocols.pairs import missing_photos
 
 
 def make_photos(folder: Path) -> Path:
@@ -66,4 +66,4 @@ def test_the_published_lists_are_known_and_whole(
     assert (len(pairs.folds), len(pairs.pairs), len(pairs.photos)) == (n_folds, n_pairs, n_photos)
     assert sum(pair.same for pair in pairs.pairs) * 2 == n_pairs
     if protocol in (Protocol.DEVTRAIN, Protocol.DEVTEST):
-        assert missing_photos(pairs, folder.photos_dir) == ()
+        assert len(find_photos(pairs, [folder.photos_dir])) == n_photos

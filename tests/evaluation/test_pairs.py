@@ -8,9 +8,7 @@ from facekit.errors import PairListError
 from facekit.evaluation.protocols.pairs import (
     Pair,
     Photo,
-    missing_photos,
     read_pairs,
-    require_photos,
 )
 
 TWO_FOLDS = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nCy\t10\t4\nBob\t3\tCy\t4\n"
@@ -98,14 +96,53 @@ def test_a_csv_list_may_name_people_or_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "img1,img2,label\nx,y,1\ny,z,0\n",
+        "Image_1;Image_2;is_same\nx;y;True\ny;z;False\n",
+        "photo a\tphoto b\tmatch\nx\ty\tyes\ny\tz\tno\n",
+        "score;FILE1;file-2;same\n0,3;x;y;1\n0,1;y;z;0\n",
+        "\r\na,b,same\r\n\r\n x , y , 1 \r\ny,z,0",
+    ],
+)
+def test_a_header_may_have_any_of_the_usual_names_and_separators(tmp_path: Path, text: str) -> None:
+    pairs = read_pairs(write(tmp_path, text, "list.txt")).pairs
+    assert [(pair.a.path, pair.b.path, pair.same) for pair in pairs] == [
+        ("x", "y", True),
+        ("y", "z", False),
+    ]
+
+
+def test_people_suffice_to_tell_pairs_apart_and_groups_are_kept(tmp_path: Path) -> None:
+    text = "path1,path2,id1,id2,group\nx,y,ada,ada,old\nx,z,ada,bob,\n"
+    assert read_pairs(write(tmp_path, text, "list.csv")).pairs == (
+        Pair(Photo("x", "ada"), Photo("y", "ada"), True, 2, "old"),
+        Pair(Photo("x", "ada"), Photo("z", "bob"), False, 3),
+    )
+
+
+def test_of_facekits_own_report_the_first_models_lines_are_read_by_folds(tmp_path: Path) -> None:
+    text = "model,fold,line,a,b,same,similarity,called_same\n"
+    lines = ("2,9,x,y,1,0.7,1", "1,3,y,z,0,0.1,0")
+    text += "".join(f"{model},{line}\n" for model in ("one", "two") for line in lines)
+    pairs = read_pairs(write(tmp_path, text, "pairs.csv"))
+    assert [[pair.a.path for pair in fold] for fold in pairs.folds] == [["x"], ["y"]]
+    cameras = "model,a,b,same\none,x,y,1\ntwo,y,z,0\n"  # a column that means something else
+    assert len(read_pairs(write(tmp_path, cameras, "own.csv")).pairs) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("", 1, "a header a,b,same"),
-        ("a,b\nx,y\n", 1, "a header a,b,same"),
-        ("a,b,same,score\nx,y,1,2\n", 1, "a header a,b,same"),
+        ("", 1, "a header needed: of a table such as a,b,same"),
+        ("x.jpg,y.jpg\n", 1, "a header needed: of a table such as a,b,same"),
+        ("a,b\nx,y\n", 2, "or the people as `person_a` and `person_b`"),
+        ("a,b,person_a,person_b\nx,y,ada,\n", 2, "or the people as"),
         ("a,b,same\n", 1, "at least one pair"),
-        ("a,b,same\nx,y\n", 2, "as many fields"),
-        ("a,b,same\nx,y,1,1\n", 2, "as many fields"),
+        ("a,b,same\nx,y\n", 2, "3 cells needed, as the header has. Received: 2"),
+        ("a,b,same\nx,y,1,1\n", 2, "3 cells needed, as the header has. Received: 4"),
+        ("a,img1,b,same\nx,x,y,1\n", 1, "'a' and 'img1' both name the column a"),
+        ("a,b,same,x,x\na,b,1,,\n", 1, "each column is named once"),
         ("a,b,same\nx,y,1\n,y,1\n", 3, "two paths"),
         ("a,b,same\nx,y,maybe\n", 2, "as `same`. Received: 'maybe'"),
         ("a,b,same\nx,y,1\ny,x,1\n", 3, "stands in line 2 already"),
@@ -128,19 +165,3 @@ def test_a_fault_in_a_csv_list_is_named_with_its_line(
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PairListError, match="cannot be read: No such file"):
         read_pairs(tmp_path / "none.txt")
-
-
-def test_missing_photos_are_listed(tmp_path: Path) -> None:
-    pairs = read_pairs(write(tmp_path, TWO_FOLDS))
-    for name in ("Ada_0001", "Ada_0002", "Cy_0004"):
-        photo = tmp_path / name.partition("_")[0] / f"{name}.jpg"
-        photo.parent.mkdir(exist_ok=True)
-        photo.touch()
-    assert [photo.path for photo in missing_photos(pairs, tmp_path)] == [
-        "Bob/Bob_0003.jpg",
-        "Cy/Cy_0010.jpg",
-    ]
-    with pytest.raises(PairListError) as caught:
-        require_photos(pairs, tmp_path)
-    assert "line 3: no photo Bob/Bob_0003.jpg" in str(caught.value)
-    assert "2 of 5 photos, in 3 of 4 pairs" in str(caught.value)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facekit.evaluation.records import EvaluationReport
+from facekit.evaluation.records import DataSetReport
 from facekit.evaluation.report.plots import SERIES_COLORS, draw_figures, png, svg
 from facekit.evaluation.summary import with_discard
 
 pytest.importorskip("matplotlib", reason="needs the plot extra")
 
 
-def test_figures_by_what_was_measured(made_up: EvaluationReport) -> None:
+def test_figures_by_what_was_measured(made_up: DataSetReport) -> None:
     assert list(draw_figures(made_up)) == ["roc", "det", "folds", "latency", "scores"]
     bare = replace(
         made_up.models[0], stages=(), fold_accuracies=(0.9,), fold_threshold_similarities=(0.4,)
@@ -24,7 +24,7 @@ def test_figures_by_what_was_measured(made_up: EvaluationReport) -> None:
     assert list(draw_figures(replace(made_up, models=(bare,)))) == ["roc", "det", "scores"]
 
 
-def test_the_discard_curve_is_there_where_quality_was_measured(made_up: EvaluationReport) -> None:
+def test_the_discard_curve_is_there_where_quality_was_measured(made_up: DataSetReport) -> None:
     """Of a quality that is the similarity itself, so that the worst pairs go first."""
     (model, *others) = made_up.models
     worth = {path: 0.0 for pair in model.pairs for path in (pair.a, pair.b)}
@@ -40,7 +40,7 @@ def test_the_discard_curve_is_there_where_quality_was_measured(made_up: Evaluati
     assert with_discard(model, dict.fromkeys(worth, np.nan)) is model
 
 
-def test_the_det_curve_is_the_roc_curve_upside_down(made_up: EvaluationReport) -> None:
+def test_the_det_curve_is_the_roc_curve_upside_down(made_up: DataSetReport) -> None:
     figures = draw_figures(made_up)
     roc_line = figures["roc"].axes[0].lines[0]
     det_line = figures["det"].axes[0].lines[0]
@@ -52,13 +52,13 @@ def test_the_det_curve_is_the_roc_curve_upside_down(made_up: EvaluationReport) -
     assert roc_line.get_xdata().min() == 0.5 / 300  # an FMR of 0 stands on the left edge
 
 
-def test_bars_are_the_folds(made_up: EvaluationReport) -> None:
+def test_bars_are_the_folds(made_up: DataSetReport) -> None:
     bars = draw_figures(made_up)["folds"].axes[0].containers[1]
     heights = [bar.get_height() / 100 for bar in bars]
     assert heights == pytest.approx(made_up.models[1].fold_accuracies)
 
 
-def test_svg_takes_the_pages_color_and_keeps_its_ids_apart(made_up: EvaluationReport) -> None:
+def test_svg_takes_the_pages_color_and_keeps_its_ids_apart(made_up: DataSetReport) -> None:
     element = svg(draw_figures(made_up)["roc"], "roc")
     root = ElementTree.fromstring(element)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -95,7 +95,7 @@ def _at(figure: Any, picture: NDArray[np.uint8], x: float, y: float) -> tuple[in
 
 
 @pytest.mark.parametrize("name", ["roc", "det", "folds", "latency", "scores"])
-def test_other_data_are_another_picture(name: str, made_up: EvaluationReport) -> None:
+def test_other_data_are_another_picture(name: str, made_up: DataSetReport) -> None:
     """Ink moves with the data, not with the letters alone."""
     first = made_up.models[0]
     worse = replace(
@@ -127,7 +127,7 @@ def _mixed(color: str, share: float) -> str:
     return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
 
 
-def test_each_fold_s_bar_ends_at_its_accuracy(made_up: EvaluationReport) -> None:
+def test_each_fold_s_bar_ends_at_its_accuracy(made_up: DataSetReport) -> None:
     figure = draw_figures(made_up)["folds"]
     picture = _picture(figure)
     for number, bars in enumerate(figure.axes[0].containers):
@@ -140,7 +140,7 @@ def test_each_fold_s_bar_ends_at_its_accuracy(made_up: EvaluationReport) -> None
             assert ink[top - 32 : top - 2].mean() < 0.3, "and not above it"
 
 
-def test_the_roc_curve_of_each_model_is_where_its_rates_are(made_up: EvaluationReport) -> None:
+def test_the_roc_curve_of_each_model_is_where_its_rates_are(made_up: DataSetReport) -> None:
     """The dot that marks the pairs as they were scored is of the model's color."""
     figure = draw_figures(made_up)["roc"]
     picture = _picture(figure)
@@ -149,12 +149,12 @@ def test_the_roc_curve_of_each_model_is_where_its_rates_are(made_up: EvaluationR
         assert _ink(picture[row - 3 : row + 4, column - 3 : column + 4], color).any()
 
 
-def test_drawing_twice_gives_the_same_bytes(made_up: EvaluationReport) -> None:
+def test_drawing_twice_gives_the_same_bytes(made_up: DataSetReport) -> None:
     first, second = (svg(draw_figures(made_up)["det"], "det") for _ in range(2))
     assert first == second
 
 
-def test_png_is_black_on_white(made_up: EvaluationReport) -> None:
+def test_png_is_black_on_white(made_up: DataSetReport) -> None:
     pixels = cv2.imdecode(np.frombuffer(png(draw_figures(made_up)["det"]), np.uint8), 1)
     assert pixels is not None
     assert pixels.shape[1] == pytest.approx(5.2 * 160, abs=1)

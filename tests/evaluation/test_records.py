@@ -12,13 +12,14 @@ from facekit.errors import InputError
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluation.protocols.plan import ThresholdOrigin
 from facekit.evaluation.records import (
-    EvaluationReport,
+    DataSetReport,
     ModelIdentity,
     ScoredPair,
     rate,
 )
 from facekit.evaluation.report.files import pairs_csv, report_json
 from facekit.evaluation.summary import compare, summarize
+from tests.evaluation.made_up_photos import whole
 from tests.schemas import require_schema
 
 IDENTITY = ModelIdentity("m", "float32", "0" * 64, 1, "as it is")
@@ -95,7 +96,7 @@ def test_a_rate_of_nothing_is_refused() -> None:
         rate(0, 0)
 
 
-def test_a_comparison_counts_what_one_alone_gets_right(made_up: EvaluationReport) -> None:
+def test_a_comparison_counts_what_one_alone_gets_right(made_up: DataSetReport) -> None:
     a, b = made_up.models
     result = compare(a, b)
     both = [(p.right, q.right) for p, q in zip(a.pairs, b.pairs, strict=True)]
@@ -107,19 +108,19 @@ def test_a_comparison_counts_what_one_alone_gets_right(made_up: EvaluationReport
         compare(a, replace(b, pairs=b.pairs[1:]))
 
 
-def test_the_json_has_the_rates_and_no_single_pairs(made_up: EvaluationReport) -> None:
-    plain = json.loads(report_json(made_up))
+def test_the_json_has_the_rates_and_no_single_pairs(made_up: DataSetReport) -> None:
+    plain = json.loads(report_json(whole(made_up)))
     assert plain["schema_version"] == 1
     require_schema("eval-lfw", plain)
-    assert plain["models"][0]["model"] == "facenet:float32"
-    assert plain["models"][0]["threshold_origin"] == "other-folds"
-    assert plain["models"][0]["accuracy"]["trial_count"] == 599
-    assert plain["models"][0]["tar_at_fmr"][2]["tar"] is None
-    assert "pairs" not in plain["models"][0]
-    assert plain["comparisons"][0]["pair_count"] == 600
+    assert plain["data_sets"][0]["models"][0]["model"] == "facenet:float32"
+    assert plain["data_sets"][0]["models"][0]["threshold_origin"] == "other-folds"
+    assert plain["data_sets"][0]["models"][0]["accuracy"]["trial_count"] == 599
+    assert plain["data_sets"][0]["models"][0]["tar_at_fmr"][2]["tar"] is None
+    assert "pairs" not in plain["data_sets"][0]["models"][0]
+    assert plain["data_sets"][0]["comparisons"][0]["pair_count"] == 600
 
 
-def test_the_csv_has_every_pair_of_every_model(made_up: EvaluationReport) -> None:
+def test_the_csv_has_every_pair_of_every_model(made_up: DataSetReport) -> None:
     rows = list(csv.DictReader(io.StringIO(pairs_csv(made_up))))
     assert len(rows) == 2 * 600
     lost = rows[7]

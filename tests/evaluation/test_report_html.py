@@ -15,8 +15,8 @@ import pytest
 from facekit.evaluation.metrics.error_rates import ErrorCounts
 from facekit.evaluation.metrics.operating_points import operating_point
 from facekit.evaluation.protocols.plan import ThresholdOrigin
-from facekit.evaluation.records import EvaluationReport
-from facekit.evaluation.report.page import ErrorGallery, report_html
+from facekit.evaluation.records import DataSetReport
+from facekit.evaluation.report.page import ErrorGallery, ShownDataSet, report_html
 from facekit.evaluation.report.plots import draw_figures, svg
 from facekit.evaluation.report.worst_errors import (
     ShownPair,
@@ -24,20 +24,25 @@ from facekit.evaluation.report.worst_errors import (
     worst_false_non_matches,
 )
 from tests.chromium import CHROMIUM, FLAGS
+from tests.evaluation.made_up_photos import whole
 
 CROP = cv2.imencode(".jpg", np.full((160, 160, 3), 128, np.uint8))[1].tobytes()
 
 
 @pytest.fixture(scope="module")
-def page(made_up: EvaluationReport) -> str:
+def page(made_up: DataSetReport) -> str:
     """Everything that a page can hold."""
     pytest.importorskip("matplotlib", reason="needs the plot extra")
     made_up = with_all_pairs(made_up)
     figures = {name: svg(figure, name) for name, figure in draw_figures(made_up).items()}
-    return report_html(made_up, figures=figures, galleries=galleries(made_up))
+    return report_html(whole(made_up), [ShownDataSet(made_up, figures, galleries(made_up))])
 
 
-def with_all_pairs(made_up: EvaluationReport) -> EvaluationReport:
+def bare_page(report: DataSetReport) -> str:
+    return report_html(whole(report), [ShownDataSet(report, {}, [])])
+
+
+def with_all_pairs(made_up: DataSetReport) -> DataSetReport:
     counts = ErrorCounts(0.41, 20_000, 12_000_000, false_matches=12_000, false_non_matches=900)
     point = operating_point(counts, "fmr=1e-3", protocol="all pairs", dataset="made up")
     return replace(
@@ -45,7 +50,7 @@ def with_all_pairs(made_up: EvaluationReport) -> EvaluationReport:
     )
 
 
-def galleries(made_up: EvaluationReport) -> list[ErrorGallery]:
+def galleries(made_up: DataSetReport) -> list[ErrorGallery]:
     return [
         ErrorGallery(
             model.model.label,
@@ -98,13 +103,13 @@ def test_one_file_without_scripts_or_addresses(page: str) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_names_from_the_data_are_escaped(page: str, made_up: EvaluationReport) -> None:
+def test_names_from_the_data_are_escaped(page: str, made_up: DataSetReport) -> None:
     assert made_up.title not in page
     assert html.escape(made_up.title, quote=True) in page
     assert "<script" not in page
 
 
-def test_what_the_page_says(page: str, made_up: EvaluationReport) -> None:
+def test_what_the_page_says(page: str, made_up: DataSetReport) -> None:
     for model in made_up.models:
         assert f"{model.accuracy.value:.2%}" in page
         assert f"{model.accuracy.event_count} of {model.accuracy.trial_count}" in page
@@ -117,13 +122,13 @@ def test_what_the_page_says(page: str, made_up: EvaluationReport) -> None:
     assert "Crops as the model sees them: margin, 32 px, bilinear." in page
 
 
-def test_a_threshold_from_the_scored_pairs_is_marked(made_up: EvaluationReport) -> None:
+def test_a_threshold_from_the_scored_pairs_is_marked(made_up: DataSetReport) -> None:
     models = tuple(
         replace(model, threshold_origin=ThresholdOrigin.SAME_PAIRS) for model in made_up.models
     )
-    page = report_html(replace(made_up, models=models), figures={}, galleries=[])
+    page = bare_page(replace(made_up, models=models))
     assert '<small class="warn">chosen on these very pairs: the figures are too good' in page
-    assert "too good" not in report_html(made_up, figures={}, galleries=[])
+    assert "too good" not in bare_page(made_up)
 
 
 @pytest.mark.browser

@@ -14,10 +14,9 @@ from facekit.errors import InputError, UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
 from facekit.evaluation.metrics.error_rates import best_accuracy_threshold
 from facekit.evaluation.metrics.folds import facenet_grid_threshold
-from facekit.evaluation.protocols.lfw import LfwFolder
 from facekit.evaluation.protocols.pairs import PairList
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
-from facekit.evaluation.records import EvaluationReport
+from facekit.evaluation.records import DataSetReport
 from facekit.evaluation.run import (
     ReportColumn,
     require_distinct,
@@ -26,9 +25,10 @@ from facekit.evaluation.run import (
 from facekit.evaluation.scoring import PairScorer, score_plan
 from facekit.evaluation.setups import Centering, Setup, SetupOptions, setups_for
 from facekit.model.store import InstalledModel
+from facekit.photo.reading import PhotoFile
 from facekit.template.calibration import Calibration, OperatingPoint
 from facekit.template.match import centered, unit_length
-from tests.evaluation.made_up_photos import embeddings, pair_list
+from tests.evaluation.made_up_photos import embeddings, pair_list, whole
 from tests.model.made_up_model import CARD
 
 SETTINGS = EmbedSettings()
@@ -38,7 +38,9 @@ OTHER = InstalledModel(replace(CARD, variant="int8", file_sha256="f" * 64), Path
 
 
 def make_plan(pairs: PairList, origin: ThresholdOrigin, training: PairList | None = None) -> Plan:
-    return Plan("made up", pairs, LfwFolder(Path("photos"), ()), origin, training)
+    listed = (*pairs.photos, *(training.photos if training else ()))
+    files = {photo.path: Path("photos", photo.path) for photo in listed}
+    return Plan("made up", "photos", pairs, files, origin, training)
 
 
 BY_FOLDS = make_plan(pair_list(10, 30), ThresholdOrigin.OTHER_FOLDS)
@@ -48,9 +50,9 @@ BY_LIST = make_plan(
 
 
 def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), all_pairs: bool = False
-        ) -> EvaluationReport:  # fmt: skip
+        ) -> DataSetReport:  # fmt: skip
     def embed(
-        model: InstalledModel, settings: EmbedSettings, paths: Sequence[Path]
+        model: InstalledModel, settings: EmbedSettings, paths: Sequence[PhotoFile]
     ) -> PhotoEmbeddings:
         assert len(paths) == len(plan.photos)
         seed = 0 if model is MODEL else 1
@@ -180,10 +182,10 @@ def test_one_identity_only_is_an_error() -> None:
 
 
 def test_the_least_accuracy_counts_failures_as_errors() -> None:
-    report = run(BY_LIST, failed=(0,))
-    accuracy = report.models[0].accuracy_failures_wrong.value
+    one = run(BY_LIST, failed=(0,))
+    report, accuracy = whole(one), one.models[0].accuracy_failures_wrong.value
     assert report.below(accuracy) == ()
-    assert report.below(np.nextafter(accuracy, 1)) == ("toy float32",)
+    assert report.below(np.nextafter(accuracy, 1)) == ("toy float32 on photos",)
 
 
 def test_one_model_twice_is_refused() -> None:

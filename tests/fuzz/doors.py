@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.door import Door
-from tests.fuzz.file_doors import EMBEDDINGS, PICTURES, REQUESTS
+from tests.fuzz.file_doors import EMBEDDINGS, PACKED, PICTURES, REQUESTS
 from tests.fuzz.model_doors import ARCHIVES, CARDS
 from tests.fuzz.network_doors import CAFFE, CHECKPOINTS, GRAPHS, KERAS, LITERT, ONNX, TORCH
 from tests.fuzz.store_doors import EXPORTS, GALLERIES
@@ -11,6 +11,7 @@ from tests.fuzz.text_doors import KEYS, PAIRS, SETTINGS
 
 DOORS: dict[str, Door] = {
     "pictures": PICTURES,
+    "packed": PACKED,
     "embeddings": EMBEDDINGS,
     "requests": REQUESTS,
     "galleries": GALLERIES,

@@ -1,10 +1,11 @@
-"""Doors of files that users compare: pictures, embedding files, requests on standard input."""
+"""Doors of files that users compare: pictures, packed pairs, embedding files, requests on stdin."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -12,8 +13,10 @@ from random import Random
 import numpy as np
 from PIL import Image
 
+from facekit.photo.bin_file import read_packed_pairs
 from facekit.photo.decode import load_picture
 from facekit.photo.limits import ImageLimits
+from facekit.photo.reading import read_bytes
 from facekit.template.file import SUFFIXES, read_embeddings, write_embeddings
 from facekit.template.space import mean_sha256_of
 from tests.fuzz.door import Door, Use
@@ -77,6 +80,24 @@ def _open_pictures(folder: Path) -> Use:
     def use(path: Path) -> None:
         picture = load_picture(path, limits=LIMITS)
         assert picture.pixels.size <= 3 * LIMITS.max_pixels
+
+    return use
+
+
+def packed_seeds() -> Mapping[str, list[bytes]]:
+    """Two pairs of bytes and of arrays, by the protocols that are in use."""
+    photos, labels = [b"a", b"b" * 300, b"c", b"d"], [True, False]
+    arrays = [np.frombuffer(photo, np.uint8) for photo in photos]
+    made = [pickle.dumps((kind, labels), 4) for kind in (photos, arrays)]
+    return {".bin": [*made, pickle.dumps((arrays, np.array(labels)), 5)]}
+
+
+def _open_packed(folder: Path) -> Use:
+    def use(path: Path) -> None:
+        packed = read_packed_pairs(path)
+        assert len(packed.photos) == 2 * len(packed.same)
+        for photo in packed.photos:
+            assert len(read_bytes(photo)) == photo.size_bytes
 
     return use
 
@@ -173,6 +194,7 @@ PICTURES = Door(
     most_bytes=LIMITS.max_decoding_bytes + 1_000_000,
     longest=60_000,
 )
+PACKED = Door(packed_seeds, {".bin": (changed_bytes,)}, _open_packed, most_bytes=20_000_000)
 EMBEDDINGS = Door(
     embedding_seeds,
     {

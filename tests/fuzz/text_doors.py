@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from facekit.cli.commands.benchmark import benchmark
-from facekit.cli.commands.eval_lfw import eval_lfw
+from facekit.cli.commands.evaluate import eval_lfw
 from facekit.conversion.quantize.histograms import activation_histograms
 from facekit.conversion.quantize.quantizer import quantize_file
 from facekit.conversion.quantize.range_rules import compute_ranges
@@ -26,6 +26,7 @@ from facekit.conversion.vela.run import run_vela
 from facekit.conversion.vela.target import read_target
 from facekit.enums import RangeRule
 from facekit.errors import AcceleratorError
+from facekit.evaluation.protocols.data_set import open_data_set
 from facekit.evaluation.protocols.plan import open_plan
 from facekit.gallery.sqlite.encryption import key_file, new_key, unlock
 from facekit.model.defaults import default_model
@@ -95,7 +96,7 @@ def _open_pairs(folder: Path) -> Use:
         if path.suffix == ".list":
             options = ("--no-detect", "--model", model, "--min-similarity", "0.5", "--workers", "1")
             return run_command("verify", "--pairs", path, *options, "--offline", "--json")
-        plan = open_plan(data=folder, protocol="", pairs_file=path, limit=1)
+        plan = open_plan(open_data_set(path, photos_dir=folder), data=folder, limit=1)
         joined = plan.pair_list.joined(plan.pair_list.only_fold(1))
         assert plan.photos
         assert joined.published_as is None

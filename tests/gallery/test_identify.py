@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekit.enums import CropRule, ResizeFilter
+from facekit.enums import CropRule, IdentityAnswer, ResizeFilter
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.identify import (
     OpenSetChoice,
     default_threshold,
     fmr_for_fpir,
     fpir_threshold,
+    identify,
     predicted_fpir,
 )
-from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.gallery.open import open_gallery
+from facekit.template.calibration import Calibration, MarginRule, OperatingPoint
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import ThresholdChoice
-from facekit.types import CropSpec
-from tests.gallery.made_up import SPACE
+from facekit.types import CropSpec, Float32Array
+from tests.gallery.made_up import SIZE, SPACE, template
 
 POINT = OperatingPoint(
     "fmr=1e-3", 0.5, 9e-4, 0.05, 1000, 10_000_000, None, None, "made up", "nobody"
@@ -124,3 +127,77 @@ def test_the_error_rates_hold_for_no_other_space() -> None:
             choose(*measured(space=other), comparisons=10)
     given = OpenSetChoice(ThresholdChoice(0.45)).of(*measured(space=other), comparisons=10)
     assert (given.fmr, given.predicted_fpir) == (None, None)
+
+
+RULE = MarginRule(
+    0.25, right_lost=0.02, wrong_caught=0.8, right_count=200, wrong_count=10, people_count=300
+)
+
+
+def direction(*values: float) -> Float32Array:
+    """A unit vector whose first coordinates are these, up to its length."""
+    vector = np.zeros(SIZE, np.float32)
+    vector[: len(values)] = values
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("min_margin", "threshold", "answer", "listed"),
+    [
+        (0.0, 0.5, IdentityAnswer.KNOWN, 1),
+        (0.19, 0.5, IdentityAnswer.KNOWN, 1),
+        (0.21, 0.5, IdentityAnswer.AMBIGUOUS, 2),  # 0.8 and 0.6: both people are shown
+        (0.21, 0.9, IdentityAnswer.UNKNOWN, 1),  # who is not known is not one of two
+    ],
+)
+def test_a_known_face_is_ambiguous_where_two_people_are_too_near(
+    tmp_path: Path, min_margin: float, threshold: float, answer: IdentityAnswer, listed: int
+) -> None:
+    with open_gallery(str(tmp_path / "people.db"), create=True) as gallery:
+        for name, vector in {"Ada": direction(1), "Bea": direction(0, 1)}.items():
+            gallery.add(name, [replace(template(1), vector=vector)], SPACE)
+        (found,) = identify(
+            gallery,
+            direction(0.8, 0.6)[None],
+            SPACE,
+            threshold_similarity=threshold,
+            min_margin=min_margin,
+            top=1,
+        )
+    assert (found.answer, found.known) == (answer, answer is IdentityAnswer.KNOWN)
+    assert found.margin == pytest.approx(0.2, abs=1e-6)
+    assert [one.name for one in found.candidates] == ["Ada", "Bea"][:listed]
+
+
+def test_one_person_alone_is_never_ambiguous(tmp_path: Path) -> None:
+    with open_gallery(str(tmp_path / "people.db"), create=True) as gallery:
+        gallery.add("Ada", [replace(template(1), vector=direction(1))], SPACE)
+        (found,) = identify(
+            gallery, direction(1)[None], SPACE, threshold_similarity=0.5, min_margin=2.0
+        )
+    assert (found.known, found.margin) == (True, None)
+
+
+def test_the_least_margin_is_the_callers_or_the_cards() -> None:
+    calibration = replace(measured()[0], margin=RULE)
+    of_card = OpenSetChoice().of(calibration, SPACE, comparisons=10)
+    assert (of_card.min_margin, of_card.margin_rule) == (0.25, RULE)
+    given = OpenSetChoice(min_margin=0.1).of(calibration, SPACE, comparisons=10)
+    assert (given.min_margin, given.margin_rule) == (0.1, None)  # its cost was not measured
+    off = OpenSetChoice(min_margin=0.0).of(calibration, SPACE, comparisons=10)
+    assert (off.min_margin, off.margin_rule) == (0.0, None)
+    without = OpenSetChoice().of(*measured(), comparisons=10)
+    assert (without.min_margin, without.margin_rule) == (0.0, None)
+
+
+def test_the_cards_margin_holds_for_no_other_space() -> None:
+    other = replace(SPACE, crop=CropSpec(CropRule.MARGIN, 0.0, ResizeFilter.AREA))
+    calibration = replace(measured()[0], margin=RULE)
+    threshold = OpenSetChoice(ThresholdChoice(0.45)).of(calibration, other, comparisons=10)
+    assert (threshold.min_margin, threshold.margin_rule) == (0.0, None)
+
+
+@pytest.mark.parametrize("margin", [-0.1, 2.1, float("nan")])
+def test_a_margin_is_a_difference_of_similarities(margin: float) -> None:
+    with pytest.raises(UsageError, match=r"0\.\.2"):
+        OpenSetChoice(min_margin=margin)

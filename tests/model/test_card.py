@@ -29,7 +29,13 @@ from facekit.model.card import (
     read_card,
     space_of,
 )
-from facekit.template.calibration import Calibration, LogisticScore, OperatingPoint, fmr_target
+from facekit.template.calibration import (
+    Calibration,
+    LogisticScore,
+    MarginRule,
+    OperatingPoint,
+    fmr_target,
+)
 from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec
 from tests.model.made_up_model import CARD, SHA256
 
@@ -69,6 +75,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
+
+SHARE, COUNT = st.floats(0, 1), st.integers(0, 99)
 
 
 @st.composite
@@ -135,6 +143,7 @@ def cards(draw: st.DrawFn) -> Card:
                 st.none()
                 | st.builds(LogisticScore, REAL, REAL, st.integers(1, 99), st.integers(0, 99))
             ),
+            margin=draw(st.none() | st.builds(MarginRule, SHARE, SHARE, SHARE, *[COUNT] * 3)),
             source=draw(TEXT),
         ),
         tools=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
@@ -152,6 +161,7 @@ def plain() -> dict[str, Any]:
             operating_points=(point,),
             fmr_curve=((0.1, 0.5), (0.2, 0.25)),
             probability=LogisticScore(12.0, -3.0, 5, 6),
+            margin=MarginRule(0.05, 0.02, 0.6, 150, 10, 99),
         ),
     )
     detector = DetectorIdentity("mtcnn", ("ab" * 32,))
@@ -215,7 +225,11 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
         parse_card(put(plain(), path, object()), origin="here")
 
 
-OPTIONAL = (("detector",), ("flip",), ("calibration", "space"), ("calibration", "others"))
+OPTIONAL = (
+    ("detector",),
+    ("flip",),
+    *(("calibration", name) for name in ("margin", "space", "others")),
+)
 REQUIRED = [path for path in PLACES if path not in OPTIONAL]
 
 

@@ -46,6 +46,7 @@ def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours()
     card = shipped_card()
     measured = card.calibration
     assert measured.probability is not None
+    assert measured.margin is not None
     lower = tuple(
         replace(point, threshold_similarity=point.threshold_similarity - 1e-4)
         for point in measured.operating_points
@@ -58,9 +59,14 @@ def test_changed_figures_are_the_card_makers_and_the_other_detectors_stay_ours()
         {"probability": replace(measured.probability, slope=99.0)},
         {"probability": None},
         {"source": "measured by facekit"},
+        {"margin": replace(measured.margin, least=0.0)},
     ):
         assert owners(reread(changed(card, **changes))) == [THEIRS, OURS], changes
         assert recognized(changed(card, **changes)).calibration.all_measured_by is THEIRS
+
+
+def test_a_card_of_before_margins_is_still_ours() -> None:
+    assert set(owners(reread(changed(shipped_card(), margin=None)))) == {OURS}
 
 
 def test_another_space_is_the_card_makers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,8 +151,9 @@ class TestEnrollAndIdentify:
             request=EVERY_FACE,
             on_person=told.append,
         )
-        assert tuple(told) == result.people
         (person,) = result.people
+        assert told == [replace(person, lookalikes=())]
+        assert [pair.name for pair in person.lookalikes] == ["Both"]  # the other is Obama
         assert (person.added_count, person.already_enrolled_count) == (1, 0)
         errors = [type(failure.error).__name__ for failure in result.failures]
         assert errors == ["AmbiguousFaceError", "ImageError"]
@@ -172,6 +174,24 @@ class TestEnrollAndIdentify:
             ("Zoe", 1, 0),
         ]
         assert reporter.labels == ["enrolling 2"]
+        (zoe,) = result.people[1].lookalikes
+        assert (zoe.name, zoe.other) == ("Obama", "Zoe")
+        assert zoe.similarity == pytest.approx(1, abs=1e-4)
+        assert result.people[0].lookalikes == ()
+        (told,) = reporter.notes
+        assert told.startswith("are Obama and Zoe one person?")
+        assert told.endswith("facekit gallery merge Obama Zoe")
+        assert gallery.check(location).lookalikes == (zoe,)
+        gallery.merge(location, "Obama", "Zoe")
+        assert gallery.check(location).lookalikes == ()
+
+    def test_somebody_else_is_no_lookalike(
+        self, location: GalleryLocation, photo: dict[str, str]
+    ) -> None:
+        gallery.remove(location, "Biden")
+        reporter = Told()
+        result = enroll("Joe", [photo["biden"]], location=location, reporter=reporter)
+        assert (result.people[0].lookalikes, reporter.notes) == ((), [])
 
     def test_two_names_of_one_person_are_merged_and_parted(
         self, location: GalleryLocation, photo: dict[str, str]

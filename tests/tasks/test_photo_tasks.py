@@ -105,9 +105,23 @@ class TestVerifyPairs:
         assert different.verification is not None
         assert not different.verification
         assert isinstance(failed.error, ImageError)
-        assert failed.to_dict() == {"a": photos[0], "b": broken, **failed.error.to_dict()}
+        listed = {"a": photos[0], "b": broken, "columns": {}}
+        assert failed.to_dict() == {**listed, **failed.error.to_dict()}
         assert different.to_dict()["verified"] is False
         assert failed.threshold_distance == pytest.approx(same.threshold_distance)
+
+    def test_photos_beside_the_list_are_meant_first(
+        self, photos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "lists").mkdir()
+        (tmp_path / "lists" / "a.jpg").symlink_to(photos[0])
+        (tmp_path / "a.jpg").symlink_to(photos[2])
+        (tmp_path / "b.jpg").symlink_to(photos[1])
+        (tmp_path / "lists" / "list.csv").write_text("a,b\na.jpg,b.jpg\n")
+        monkeypatch.chdir(tmp_path)
+        (result,) = verify_pairs(read_pairs(Path("lists/list.csv")), request=REQUEST)
+        assert result.verification
+        assert (result.verification.a.name, result.pair.a) == ("a.jpg", "a.jpg")
 
     def test_rows_say_what_json_says(self, photos: list[str], broken: str) -> None:
         pairs = [PhotoPair(photos[0], other) for other in (photos[1], broken, photos[2])]

@@ -172,6 +172,7 @@ def test_of_an_embedding_file_row_photo_and_face_are_named() -> None:
     known = replace(
         photo("known.npz", LEFT),
         faces=(None, None),
+        qualities=(None, None),
         face_count=None,
         pixels=None,
         crops=np.zeros((0, 16, 16, 3), np.uint8),

@@ -8,14 +8,18 @@ from typing import Any
 import click
 
 from facekit.cli.command import Command
-from facekit.cli.data_options import evaluation_options
-from facekit.cli.options import (
-    json_option,
-    model_option,
+from facekit.cli.data_options import (
+    data_option,
+    pairs_option,
+    protocol_option,
+    reading_options,
 )
+from facekit.cli.device_options import runtime_option
+from facekit.cli.options import json_option, model_option
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import operating_points
 from facekit.cli.render.output import emit_json
+from facekit.cli.render.people import margin_cost
 
 
 def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -31,7 +35,11 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 
 @click.command(cls=Command, basic="data model fmr write output json")
 @model_option
-@evaluation_options(default_protocol="devtrain")
+@data_option
+@protocol_option("devtrain of LFW, else folders")
+@pairs_option
+@reading_options
+@runtime_option
 @click.option(
     "--fmr",
     metavar="RATE,...",
@@ -46,7 +54,7 @@ def _rates(_ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
 def calibrate(
     model: str | None,
     data: Path | None,
-    protocol: str,
+    protocol: str | None,
     pairs: Path | None,
     workers: int | None,
     ray: str | None,
@@ -65,7 +73,8 @@ def calibrate(
 
     \b
     Example: facekit calibrate --data lfw --write
-             facekit calibrate --data photos/ --protocol folders --write
+             facekit calibrate --data photos/ --write
+             facekit calibrate --data agedb_30.bin --crop none --model my.onnx --write
              facekit calibrate --pairs mine.csv --data photos --model my.tflite --write
     """
     from facekit.cli.requests import pipeline_request
@@ -98,6 +107,8 @@ def calibrate(
         f"probability: off by {result.reliability.expected_calibration_error:.3f} on average, on "
         "held-out pairs"
     )
+    if rule := result.calibration.margin:
+        click.echo(f"identify: least margin {rule.least:.4f}; {margin_cost(rule)}")
     click.echo(
         "written to the model's card"
         if write

@@ -58,7 +58,8 @@ def enroll(
     Each person is enrolled as a whole: whatever stops the command, those that it has told of
     are in the gallery, and no other.  Photos that are there already are passed over, so that
     the command can be repeated.  A photo that cannot be used is reported, and the others
-    count; the exit code is then that of the first such photo.
+    count; the exit code is then that of the first such photo.  Says where a new person is so
+    similar to another that identify may take one for the other: gallery merge makes them one.
 
     \b
     Example: facekit enroll "Ada Lovelace" ada1.jpg ada2.jpg

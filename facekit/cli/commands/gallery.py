@@ -204,7 +204,8 @@ def stats(location: GalleryLocation, as_json: bool) -> None:
 def check(location: GalleryLocation, as_json: bool) -> None:
     """Check that the gallery is sound.
 
-    Everything is read; exit code 7 where something is wrong.
+    Everything is read; exit code 7 where something is wrong.  Lists people who are so similar
+    that they may be one; gallery merge makes them one.
 
     \b
     Example: facekit gallery check

@@ -12,7 +12,7 @@ from facekit.cli.options import EnumChoice, embedding_options, json_option, phot
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
 from facekit.cli.threshold_options import RATE, threshold_options
-from facekit.cli.types import Whole
+from facekit.cli.types import Real, Whole
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facekit.template.threshold import ThresholdChoice
 
 
-@click.command(cls=Command, basic="gallery top face fpir threshold json")
+@click.command(cls=Command, basic="gallery top face fpir threshold min-margin json")
 @photos_argument()
 @click.option(
     "--top",
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     show_default="0.01, or the strictest that the card has",
 )
 @click.option(
+    "--min-margin",
+    metavar="COSINE",
+    type=Real(0, 2),
+    help="Name nobody who is less than this much more similar than the second person; 0 names "
+    "always.",
+    show_default="the card's",
+)
+@click.option(
     "--by",
     type=EnumChoice(PersonRule),
     default=PersonRule.BEST.value,
@@ -52,6 +60,7 @@ def identify(
     top: int,
     choice: ThresholdChoice,
     fpir: float | None,
+    min_margin: float | None,
     by: PersonRule,
     location: GalleryLocation,
     model: str | None,
@@ -60,7 +69,8 @@ def identify(
 ) -> None:
     """Name the people in photos by the gallery.
 
-    Exit code 0 when every face is known, 1 when one is unknown.
+    Exit code 0 when every face is known, 1 when one is unknown, 3 when one is ambiguous: two
+    people are about as similar.
 
     A photo that cannot be used is reported, and the others go on; the exit code is then that
     of the first such photo.
@@ -84,7 +94,7 @@ def identify(
         photos,
         location=location,
         request=pipeline_request(model, **options),
-        threshold=open_set_choice(choice, fpir),
+        threshold=open_set_choice(choice, fpir, min_margin),
         by=by,
         top=top,
         on_photo=show,
@@ -94,4 +104,5 @@ def identify(
         emit_json(result.to_dict())
     else:
         click.echo(threshold_text(result))
-    exit_with([failure.error for failure in result.failures], answer=result.all_known)
+    failures = [failure.error for failure in result.failures]
+    exit_with([*failures, *result.ambiguous], answer=result.all_known)

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 @click.option(
     "--pairs",
     type=FILE,
-    help="CSV of two columns: verify every line; - reads stdin.  With --json the answer is "
-    "JSON Lines, an object on a line.",
+    help="Verify every line of a table of paths (CSV a,b; other columns are carried along); - "
+    "reads stdin.  With --json the answer is JSON Lines, an object on a line.",
 )
 @min_quality_option("An error, exit code 3, where a face that decides is poorer.")
 @liveness_options

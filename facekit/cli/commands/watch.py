@@ -115,7 +115,7 @@ def watch(
         else:
             click.echo(watched_line(photo))
         if once:  # otherwise it may go on for years
-            failures += [photo.error] if photo.error is not None else []
+            failures += photo.errors
             answer = answer and (photo.error is not None or bool(photo))
     if stop is not None and stop.exit_code:
         raise SystemExit(stop.exit_code)

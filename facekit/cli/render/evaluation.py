@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from facekit.cli.render.table import Column, table_in_blocks, wrapped
 
 if TYPE_CHECKING:
-    from facekit.evaluation.records import EvaluationReport, ModelResult, Rate
+    from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult, Rate
 
 _ORIGINS = {
     "other-folds": "the other folds",
@@ -20,7 +20,11 @@ _ORIGINS = {
 
 
 def report_text(report: EvaluationReport) -> str:
-    """A row a figure, a column a result; then comparisons and notes."""
+    """Each data set: a row a figure, a column a result; then comparisons and notes."""
+    return "\n\n\n".join(map(_data_set_text, report.data_sets))
+
+
+def _data_set_text(report: DataSetReport) -> str:
     published = "not a published list"
     if report.list_published_as:
         published = f"LFW's {report.list_published_as}, as published"
@@ -49,7 +53,7 @@ def report_text(report: EvaluationReport) -> str:
 Cell: TypeAlias = "Callable[[ModelResult], str]"
 
 
-def _rows(report: EvaluationReport) -> list[tuple[str, Cell]]:
+def _rows(report: DataSetReport) -> list[tuple[str, Cell]]:
     models = report.models
     chosen = {**_ORIGINS, "other-list": f"{report.threshold_list_name}"}
     rows: list[tuple[str, Cell]] = [

@@ -21,6 +21,7 @@ from facekit.cli.render.table import (
 )
 
 if TYPE_CHECKING:
+    from facekit.gallery.identify import OpenSetThreshold
     from facekit.tasks.cluster import Clustering
     from facekit.tasks.gallery_results import (
         CheckedGallery,
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     from facekit.tasks.quality import RatedPhoto
     from facekit.tasks.track import TrackedPerson
     from facekit.tasks.watch import WatchedPhoto
+    from facekit.template.calibration import MarginRule
 
 
 def identified_table() -> StreamedTable:
     """What `identified_rows` fills."""
     return StreamedTable(
-        *(number("FACE"), Column("ANSWER", len("unknown"))),
+        *(number("FACE"), Column("ANSWER", len("ambiguous"))),
         *(number("SIMILARITY"), number("DISTANCE"), number("MARGIN")),
         *(Column("CANDIDATE", 20), Column("PHOTO")),
     )
@@ -49,7 +51,7 @@ def identified_rows(photo: IdentifiedPhoto) -> Iterator[tuple[str, ...]]:
 
     for index, face in enumerate(photo.faces):
         answer = face.answer
-        said = "known" if answer.known else "unknown"
+        said = answer.answer.value
         margin = "" if answer.margin is None else f"{answer.margin:.4f}"
         for candidate in answer.candidates:
             scores = (
@@ -88,7 +90,28 @@ def threshold_text(identified: Identified) -> str:
             f"at most {percent_at_most(threshold.predicted_fpir)} of unknown faces are expected to "
             "be taken for somebody"
         )
-    return "\n".join(wrapped(f"{text} ({threshold.source})", others="  "))
+    lines = wrapped(f"{text} ({threshold.source})", others="  ")
+    return "\n".join([*lines, *wrapped(_margin_text(threshold), others="  ")])
+
+
+def _margin_text(threshold: OpenSetThreshold) -> str:
+    """Whom a face must stand out from, and what this costs."""
+    if not threshold.min_margin:
+        return "ambiguous: nobody, as there is no least margin"
+    text = f"ambiguous: margin below {threshold.min_margin:.4f}"
+    rule = threshold.margin_rule
+    if rule is None:
+        return text + " (given)"
+    return f"{text}; {margin_cost(rule)} (model card)"
+
+
+def margin_cost(rule: MarginRule) -> str:
+    """How many right and wrong answers a least margin made ambiguous."""
+    caught = "" if rule.wrong_caught is None else f" and {rule.wrong_caught:.0%} of the wrong"
+    return (
+        f"among {rule.people_count:,} people it made {rule.right_lost:.1%} of the right answers"
+        f"{caught} ambiguous"
+    )
 
 
 def note_least_similarity(whose: str, result: Clustering | TrackedPerson) -> None:
@@ -202,6 +225,8 @@ def print_check(checked: CheckedGallery) -> None:
     _print_lines(checked.faults)
     if checked.recall_at_1 is not None:
         click.echo(f"the index finds {checked.recall_at_1:.1%} of the nearest templates")
+    for pair in checked.lookalikes or ():
+        click.echo(f"one person? {pair.similarity:.4f}  {pair.name}, {pair.other}")
     state = "faulty" if checked.faults else "sound"
     click.echo(
         f"{checked.info.people_count} people, {checked.info.template_count} templates: {state}"

@@ -16,21 +16,6 @@ from facekit.version import SCHEMA_VERSION
 if TYPE_CHECKING:
     from facekit.tasks.verify_pairs import VerifiedPair
 
-_COLUMNS = (
-    "a",
-    "b",
-    "verified",
-    "similarity",
-    "distance",
-    "threshold",
-    "threshold_similarity",
-    "similarity_metric",
-    "face_count_a",
-    "face_count_b",
-    "measured_by",
-    "error",
-)
-
 
 def print_verification(record: Mapping[str, Any], *, device: str | None = None) -> None:
     """The decision, the threshold and what they mean, in a few lines.
@@ -83,14 +68,22 @@ def _origin_text(photo: str, origin: Mapping[str, Any]) -> str:
 
 
 def pair_lines(results: Iterable[VerifiedPair], *, as_json: bool) -> Iterator[str]:
-    """JSON Lines, or CSV with its heading; each line as soon as its pair is done."""
+    """JSON Lines, or CSV with its heading; each line as soon as its pair is done.
+
+    The columns of the list that was read stand behind the paths.
+    """
+    from facekit.tasks.verify_pairs import RESULT_COLUMNS
+
     if as_json:
         for result in results:
             record = {"schema_version": SCHEMA_VERSION, **result.to_dict()}
             yield json.dumps(record, allow_nan=False) + "\n"
         return
-    yield _csv_line(_COLUMNS)
+    header: tuple[str, ...] = ()
     for result in results:
+        if not header:
+            header = ("a", "b", *result.pair.others, *RESULT_COLUMNS)
+            yield _csv_line(header)
         yield _csv_line(_row(result))
 
 
@@ -104,7 +97,7 @@ def _csv_line(cells: tuple[Any, ...]) -> str:
 
 
 def _row(result: VerifiedPair) -> tuple[Any, ...]:
-    pair = (result.pair.a, result.pair.b)
+    pair = (result.pair.a, result.pair.b, *result.pair.others.values())
     threshold = (
         f"{result.threshold_distance:.6f}",
         f"{result.threshold.similarity:.6f}",

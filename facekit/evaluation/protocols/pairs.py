@@ -1,4 +1,4 @@
-"""Reads lists of photo pairs in LFW's formats and CSV; any malformed line is an error.
+"""Reads lists of photo pairs in LFW's formats and as tables; any malformed line is an error.
 
 LFW (tab separated; http://vis-www.cs.umass.edu/lfw/README.txt):
 
@@ -6,23 +6,31 @@ LFW (tab separated; http://vis-www.cs.umass.edu/lfw/README.txt):
     Abel_Pacheco  1  4              a matched pair: photos 1 and 4 of one person
     Slobodan_Milosevic  2  Sok_An  1    a mismatched pair, after the fold's matched ones
 
-CSV with a header: `a,b,same` (paths, and one of 1/0, true/false, yes/no), optionally
-`person_a,person_b`.  Without the latter, the people in the photos are unknown.
+A table (facekit.photo.pair_table) has a header: `a,b,same` (paths, and one of 1/0, true/false,
+yes/no), optionally `person_a,person_b`, `group` and `fold`.  Without people's names, the people in
+the photos are unknown; with them, `same` may be left out.  Of facekit's own pairs.csv, which holds
+every pair once for each model, the lines of the first model are read.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from facekit.errors import PairListError
-from facekit.system.inputs import InputKind, read_input
+from facekit.photo.pair_table import (
+    PAIR_LIST,
+    Column,
+    PairRow,
+    fail,
+    has_pair_header,
+    pair_list_text,
+    parse_pair_table,
+)
+from facekit.system.inputs import read_input
 
 PUBLISHED_MD5 = {
     "9f1ba174e4e1c508ff7cdf10ac338a7d": "pairs.txt",
@@ -31,12 +39,9 @@ PUBLISHED_MD5 = {
 }
 """The lists as published at http://vis-www.cs.umass.edu/lfw/ (also scikit-learn's fetcher)."""
 
-PAIR_LIST = InputKind("a pair list", PairListError, max_bytes=1 << 30)
 _JOINED_BY = " + "
 _HEADER = re.compile(r"([1-9][0-9]{0,8})(?:\t([1-9][0-9]{0,8}))?")
 _NUMBER = re.compile(r"0*[1-9][0-9]{0,3}")
-_CSV_COLUMNS = {"a", "b", "same"}
-_CSV_OPTIONAL = {"person_a", "person_b"}
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -56,6 +61,8 @@ class Pair:
     same: bool
     line: int
     """Line number in the list's file, from 1."""
+    group: str | None = None
+    """The group that the list puts the pair in; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,64 +134,42 @@ def _first_of_each_kind(fold: tuple[Pair, ...], n_each: int) -> tuple[Pair, ...]
 
 
 def read_pairs(path: Path) -> PairList:
-    """Reads a list in LFW's format, or CSV if the file is called *.csv.
+    """Reads a list in LFW's format, or a table.
 
     Raises PairListError, which names the file, the line and the reason: not UTF-8, a wrong header,
     a malformed line, too few or too many lines, a pair that occurs twice or is one photo twice.
     """
     raw = read_input(path, PAIR_LIST)
-    try:
-        lines = raw.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        _fail(path, line, f"UTF-8 text needed, received byte 0x{raw[error.start]:02x}")
-    read = _csv_folds if path.suffix.lower() == ".csv" else _lfw_folds
-    folds = tuple(read(path, lines))
+    text = pair_list_text(raw, path)
+    if has_pair_header(text):
+        folds = _table_folds(path, text)
+    else:
+        lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+        folds = tuple(_lfw_folds(path, lines))
     _refuse_repeats(path, folds)
     return PairList(path.name, folds, hashlib.md5(raw, usedforsecurity=False).hexdigest())
-
-
-def missing_photos(pairs: PairList, photos_dir: Path) -> tuple[Photo, ...]:
-    """Returns the photos of the list that are not files under `photos_dir`, sorted by path."""
-    # not Path.is_file, which raises OSError for a name that is too long
-    return tuple(one for one in pairs.photos if not os.path.isfile(photos_dir / one.path))
-
-
-def require_photos(pairs: PairList, photos_dir: Path) -> None:
-    """Raises PairListError with the first missing photo's line and the number of missing photos."""
-    missing = {photo.path for photo in missing_photos(pairs, photos_dir)}
-    if not missing:
-        return
-    affected = [pair for pair in pairs.pairs if {pair.a.path, pair.b.path} & missing]
-    first = affected[0]
-    path = first.a.path if first.a.path in missing else first.b.path
-    raise PairListError(
-        f"{pairs.name}, line {first.line}: no photo {path} in {photos_dir}. Missing in all: "
-        f"{len(missing)} of {len(pairs.photos)} photos, in {len(affected)} of "
-        f"{len(pairs.pairs)} pairs. Pass the folder that holds them."
-    )
 
 
 def _lfw_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
     header = _HEADER.fullmatch(lines[0])
     if header is None:
-        _fail(
+        fail(
             path,
             1,
-            "a header needed, either pairs of each kind or folds<TAB>pairs of each kind. "
-            f"Received: {lines[0]!r}",
+            "a header needed: of a table such as a,b,same; of LFW's lists either pairs of each "
+            f"kind or folds<TAB>pairs of each kind. Received: {lines[0]!r}",
         )
     n_folds, n_each = (1, int(header[1])) if header[2] is None else (int(header[1]), int(header[2]))
     promised = 2 * n_each * n_folds
     if len(lines) - 1 < promised:
-        _fail(
+        fail(
             path,
             len(lines),
             f"the file ends here, after {len(lines) - 1} of the {promised} pairs that its header "
             "promises",
         )
     if len(lines) - 1 > promised:
-        _fail(path, promised + 2, f"a line more than the {promised} pairs of the header")
+        fail(path, promised + 2, f"a line more than the {promised} pairs of the header")
     for fold in range(n_folds):
         start = 1 + fold * 2 * n_each
         yield tuple(
@@ -197,14 +182,14 @@ def _lfw_pair(path: Path, line: int, text: str, *, same: bool) -> Pair:
     fields = text.split("\t")
     if len(fields) != (3 if same else 4):
         wanted = "name, number, number" if same else "name, number, name, number"
-        _fail(path, line, f"{wanted} separated by tabs needed. Received: {text!r}")
+        fail(path, line, f"{wanted} separated by tabs needed. Received: {text!r}")
     if same:
         name_a, number_a, number_b = fields
         name_b = name_a
     else:
         name_a, number_a, name_b, number_b = fields
         if name_a == name_b:
-            _fail(path, line, f"two different people needed. Received {name_a} twice")
+            fail(path, line, f"two different people needed. Received {name_a} twice")
     return Pair(
         _lfw_photo(path, line, name_a, number_a),
         _lfw_photo(path, line, name_b, number_b),
@@ -215,40 +200,37 @@ def _lfw_pair(path: Path, line: int, text: str, *, same: bool) -> Pair:
 
 def _lfw_photo(path: Path, line: int, name: str, number: str) -> Photo:
     if name.strip() != name or name in {"", ".", ".."} or set(name) & set('/\\\0"'):
-        _fail(path, line, f"the name of a person's folder needed. Received: {name!r}")
+        fail(path, line, f"the name of a person's folder needed. Received: {name!r}")
     if _NUMBER.fullmatch(number) is None:
-        _fail(path, line, f"a photo number from 1 to 9999 needed. Received: {number!r}")
+        fail(path, line, f"a photo number from 1 to 9999 needed. Received: {number!r}")
     return Photo(f"{name}/{name}_{int(number):04d}.jpg", name)
 
 
-def _csv_folds(path: Path, lines: list[str]) -> Iterator[tuple[Pair, ...]]:
-    reader = csv.DictReader(lines, strict=True)
-    try:
-        columns = reader.fieldnames or []
-        unknown = set(columns) - _CSV_COLUMNS - _CSV_OPTIONAL
-        if unknown or not set(columns) >= _CSV_COLUMNS or len(set(columns)) != len(columns):
-            _fail(path, 1, f"a header a,b,same[,person_a,person_b] needed. Received: {lines[0]!r}")
-        pairs = tuple(_csv_pair(path, reader.line_num, row) for row in reader)
-    except csv.Error as error:
-        _fail(path, reader.line_num + 1, f"not CSV: {error}", cause=error)
-    if not pairs:
-        _fail(path, 1, "at least one pair needed after the header")
-    yield pairs
+def _table_folds(path: Path, text: str) -> tuple[tuple[Pair, ...], ...]:
+    """Returns the pairs by their fold, in the order in which the folds begin."""
+    rows = parse_pair_table(text, path).rows
+    first_model = rows[0].values.get(Column.MODEL)
+    folds: dict[str | None, list[Pair]] = {}
+    for row in rows:
+        if not row.is_of_report or row.values[Column.MODEL] == first_model:
+            folds.setdefault(row.values.get(Column.FOLD), []).append(_table_pair(path, row))
+    return tuple(map(tuple, folds.values()))
 
 
-def _csv_pair(path: Path, line: int, row: dict[str | None, str | None]) -> Pair:
-    if None in row or None in row.values():
-        _fail(path, line, "as many fields as the header has needed")
-    a, b, truth = row["a"], row["b"], row["same"]
-    if not a or not b:
-        _fail(path, line, "two paths needed. Received an empty one")
-    same = _TRUTH.get((truth or "").strip().lower())
+def _table_pair(path: Path, row: PairRow) -> Pair:
+    people = [row.values.get(one) or None for one in (Column.PERSON_A, Column.PERSON_B)]
+    by_people = None if None in people else people[0] == people[1]
+    truth = row.values.get(Column.SAME)
+    same = by_people if truth is None else _TRUTH.get(truth.lower())
     if same is None:
-        _fail(path, line, f"1/0, true/false or yes/no needed as `same`. Received: {truth!r}")
-    person_a, person_b = row.get("person_a") or None, row.get("person_b") or None
-    if person_a is not None and person_b is not None and (person_a == person_b) != same:
-        _fail(path, line, f"same={truth} contradicts the people {person_a} and {person_b}")
-    return Pair(Photo(a, person_a), Photo(b, person_b), same, line)
+        needed = "1/0, true/false or yes/no needed as `same`"
+        if truth is None:
+            fail(path, row.line, f"{needed}, or the people as `person_a` and `person_b`")
+        fail(path, row.line, f"{needed}. Received: {truth!r}")
+    if by_people not in (None, same):
+        fail(path, row.line, f"same={truth} contradicts the people {people[0]} and {people[1]}")
+    group = row.values.get(Column.GROUP) or None
+    return Pair(Photo(row.a, people[0]), Photo(row.b, people[1]), same, row.line, group)
 
 
 def _refuse_repeats(path: Path, folds: tuple[tuple[Pair, ...], ...]) -> None:
@@ -256,17 +238,13 @@ def _refuse_repeats(path: Path, folds: tuple[tuple[Pair, ...], ...]) -> None:
     people: dict[str, str | None] = {}
     for pair in (pair for fold in folds for pair in fold):
         if pair.a.path == pair.b.path:
-            _fail(path, pair.line, f"two photos needed. Received {pair.a.path} twice")
+            fail(path, pair.line, f"two photos needed. Received {pair.a.path} twice")
         key = tuple(sorted((pair.a.path, pair.b.path)))
         earlier = first_line.setdefault(key, pair.line)
         if earlier != pair.line:
-            _fail(
+            fail(
                 path, pair.line, f"this pair stands in line {earlier} already: {' and '.join(key)}"
             )
         for photo in (pair.a, pair.b):
             if people.setdefault(photo.path, photo.person) != photo.person:
-                _fail(path, pair.line, f"{photo.path} is of {people[photo.path]} further up")
-
-
-def _fail(path: Path, line: int, reason: str, *, cause: Exception | None = None) -> NoReturn:
-    raise PairListError(f"{path}, line {line}: {reason}") from cause
+                fail(path, pair.line, f"{photo.path} is of {people[photo.path]} further up")

@@ -10,7 +10,7 @@ import numpy as np
 
 from facekit.errors import InputError
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
-from facekit.photo.sources import list_people
+from facekit.photo.sources import people_of_any_layout
 
 NAME = "all people"
 
@@ -19,14 +19,14 @@ _ROUNDS = 20  # in each round every photo meets one other; few people allow few 
 
 
 def pairs_of_people(folder: Path) -> PairList:
-    """Returns one fold of pairs of the photos in `folder` (PERSON/PHOTO).
+    """Returns one fold of pairs of the photos in `folder`; see `people_of_any_layout`.
 
     The genuine pairs combine each photo with the next three photos of the same person.  There are
     as many random impostor pairs, or more if a photo would otherwise be in no pair.  The pairs of a
     folder are the same in every run.  Raises InputError if the folder contains photos of fewer than
     two people, or if nobody has two photos.
     """
-    people = [person for person in list_people(folder) if person.photos]
+    people = people_of_any_layout(folder)
     photos = [
         Photo(path.relative_to(folder).as_posix(), person.name)
         for person in people

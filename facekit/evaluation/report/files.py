@@ -14,14 +14,15 @@ from shutil import rmtree
 from facekit.enums import Metric
 from facekit.errors import StorageError, UsageError
 from facekit.evaluation.embeddings import PhotoCropper
-from facekit.evaluation.protocols.lfw import LfwFolder
+from facekit.evaluation.protocols.plan import Plan
 from facekit.evaluation.records import (
     SCHEMA_VERSION,
+    DataSetReport,
     EvaluationReport,
     ModelResult,
     ScoredPair,
 )
-from facekit.evaluation.report.page import ErrorGallery, report_html
+from facekit.evaluation.report.page import ErrorGallery, ShownDataSet, report_html
 from facekit.evaluation.report.plots import draw_figures, png, svg
 from facekit.evaluation.report.worst_errors import (
     ShownPair,
@@ -58,13 +59,17 @@ def require_writable(folder: Path) -> None:
 
 
 def write_report(
-    folder: Path, report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
+    folder: Path,
+    report: EvaluationReport,
+    columns: Sequence[Sequence[ReportColumn]],
+    plans: Sequence[Plan],
 ) -> None:
     """Writes all files to a temporary folder, which is then renamed to `folder`.
 
-    Raises StorageError if the files cannot be written; an earlier report is then unchanged.
+    `columns` and `plans` are those of each data set of the report.  Raises StorageError if the
+    files cannot be written; an earlier report is then unchanged.
     """
-    files = _files(report, columns, photos)
+    files = _files(report, columns, plans)
     target = Path(os.path.abspath(folder))
     part: Path | None = None
     try:
@@ -82,34 +87,37 @@ def write_report(
 
 
 def _files(
-    report: EvaluationReport, columns: Sequence[ReportColumn], photos: LfwFolder
+    report: EvaluationReport, columns: Sequence[Sequence[ReportColumn]], plans: Sequence[Plan]
 ) -> dict[str, bytes]:
-    figures = draw_figures(report)
-    galleries = [
-        _gallery(result, column, photos)
-        for result, column in zip(report.models, columns, strict=True)
-    ]
-    page = report_html(
-        report,
-        figures={name: svg(figure, name) for name, figure in figures.items()},
-        galleries=galleries,
-    )
-    return {
-        **{f"{name}.png": png(figure) for name, figure in figures.items()},
-        "report.html": page.encode(errors="backslashreplace"),
-        "pairs.csv": pairs_csv(report).encode(errors="backslashreplace"),
-        REPORT: report_json(report).encode(),
-    }
+    files: dict[str, bytes] = {}
+    shown: list[ShownDataSet] = []
+    for number, (one, own_columns, plan) in enumerate(
+        zip(report.data_sets, columns, plans, strict=True), 1
+    ):
+        end = "" if number == 1 else f"-{number}"  # the first one's names stay the same
+        figures = draw_figures(one)
+        files |= {f"{name}{end}.png": png(figure) for name, figure in figures.items()}
+        files[f"pairs{end}.csv"] = pairs_csv(one).encode(errors="backslashreplace")
+        shown.append(
+            ShownDataSet(
+                one,
+                {name: svg(figure, f"{name}{end}") for name, figure in figures.items()},
+                [_gallery(*pair, plan) for pair in zip(one.models, own_columns, strict=True)],
+            )
+        )
+    page = report_html(report, shown)
+    files["report.html"] = page.encode(errors="backslashreplace")
+    return {**files, REPORT: report_json(report).encode()}
 
 
-def _gallery(result: ModelResult, column: ReportColumn, photos: LfwFolder) -> ErrorGallery:
+def _gallery(result: ModelResult, column: ReportColumn, plan: Plan) -> ErrorGallery:
     cropper = PhotoCropper(column.model, column.setup.settings)
 
     def shown(pairs: Sequence[ScoredPair]) -> tuple[ShownPair, ...]:
         return tuple(ShownPair(pair, crop(pair.a), crop(pair.b)) for pair in pairs)
 
     def crop(path: str) -> bytes:
-        return jpeg_bytes(cropper.crop(photos.photos_dir / path)[0])
+        return jpeg_bytes(cropper.crop(plan.files[path])[0])
 
     return ErrorGallery(
         result.model.label,
@@ -125,7 +133,7 @@ def report_json(report: EvaluationReport) -> str:
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
-def pairs_csv(report: EvaluationReport) -> str:
+def pairs_csv(report: DataSetReport) -> str:
     """Returns a line per pair and model; `similarity` and `called_same` are empty without a
     score."""
     text = io.StringIO()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from facekit.evaluation.records import EvaluationReport, ModelResult
+from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult
 from facekit.evaluation.report.discard import DISCARD_CAPTION, discard_section
 from facekit.evaluation.report.table import models_table, section, table, text
 from facekit.evaluation.report.worst_errors import ShownPair
@@ -93,21 +93,20 @@ class ErrorGallery:
     """Description of the crop rule for readers."""
 
 
-def report_html(
-    report: EvaluationReport, *, figures: Mapping[str, str], galleries: Sequence[ErrorGallery]
-) -> str:
-    """Makes the page; `figures` are SVG elements by name, in the order in which they are shown."""
-    parts = [
-        _head(report),
-        section("Models side by side", models_table(report.models, report.threshold_list_name)),
-        _comparisons(report),
-        _all_pairs(report.models),
-        discard_section(report.models),
-        _figures(figures),
-        *map(_gallery, galleries),
-        _failures(report.models),
-        _words(),
-    ]
+@dataclass(frozen=True, slots=True)
+class ShownDataSet:
+    """The results on one data set with what illustrates them."""
+
+    report: DataSetReport
+    figures: Mapping[str, str]
+    """SVG elements by name, in the order in which they are shown."""
+    galleries: Sequence[ErrorGallery]
+    """One of each model."""
+
+
+def report_html(report: EvaluationReport, shown: Sequence[ShownDataSet]) -> str:
+    """Makes the page; `shown` are the data sets of the report."""
+    parts = [_head(report), *map(_data_set, shown), _words()]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -117,6 +116,27 @@ def report_html(
 
 
 def _head(report: EvaluationReport) -> str:
+    made = f"facekit {text(report.facekit_version)}, {text(report.created_utc)}"
+    return f"<header><h1>{text(report.title)}</h1>\n<p><small>{made}</small></p></header>\n"
+
+
+def _data_set(shown: ShownDataSet) -> str:
+    one = shown.report
+    return "".join(
+        (
+            _facts(one),
+            section("Models side by side", models_table(one.models, one.threshold_list_name)),
+            _comparisons(one),
+            _all_pairs(one.models),
+            discard_section(one.models),
+            _figures(shown.figures),
+            *map(_gallery, shown.galleries),
+            _failures(one.models),
+        )
+    )
+
+
+def _facts(report: DataSetReport) -> str:
     if report.list_published_as is None:
         origin = '<span class="warn">not one of LFW\'s published lists</span>'
     else:
@@ -125,15 +145,11 @@ def _head(report: EvaluationReport) -> str:
         f"{text(report.dataset)} · {text(report.protocol)} · {text(report.list_name)} "
         f"(MD5 {text(report.list_md5)}, {origin})"
     )
-    made = f"facekit {text(report.facekit_version)}, {text(report.created_utc)}"
     notes = "".join(f"<li>{text(note)}</li>" for note in report.notes)
-    return (
-        f"<header><h1>{text(report.title)}</h1>\n<p>{facts}<br><small>{made}</small></p>\n"
-        f"{f'<ul>{notes}</ul>' if notes else ''}</header>\n"
-    )
+    return f"<p>{facts}</p>\n{f'<ul>{notes}</ul>' if notes else ''}\n"
 
 
-def _comparisons(report: EvaluationReport) -> str:
+def _comparisons(report: DataSetReport) -> str:
     if not report.comparisons:
         return ""
     items = "".join(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
-from facekit.evaluation.records import EvaluationReport, ModelIdentity, ModelResult
+from facekit.evaluation.records import DataSetReport, ModelIdentity, ModelResult
 from facekit.evaluation.report.discard import draw_discard
 from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
@@ -50,7 +50,7 @@ _STYLE = {
 }
 
 
-def draw_figures(report: EvaluationReport) -> dict[str, Any]:
+def draw_figures(report: DataSetReport) -> dict[str, Any]:
     """Returns matplotlib Figures by name: "roc", "det", "scores", and what was measured of "folds",
     "latency", "discard".
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.pickled import BuiltObject, read_pickle
 from facekit.system.inputs import InputKind, reading
+from facekit.system.pickled import BuiltObject, read_pickle
 from facekit.types import Float32Array
 
 _ARRAYS = InputKind("a list of arrays by joblib", ModelBuildError)

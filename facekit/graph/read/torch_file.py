@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.pickled import BuiltObject, PersistentReference, read_pickle
 from facekit.graph.weights import MAX_BYTES, WEIGHTS
 from facekit.system.inputs import InputKind, open_input, open_zip, read_member
+from facekit.system.pickled import BuiltObject, PersistentReference, read_pickle
 
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first bytes of a file that PyTorch before 1.6 wrote: a pickled number."""

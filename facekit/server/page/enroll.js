@@ -107,13 +107,23 @@ async function rated(file) {
   }
 }
 
-function outcome({ name, added_count: added, already_enrolled_count: known, failed }) {
+function outcome({ name, added_count: added, already_enrolled_count: known, lookalikes, failed }) {
   const parts = [`${count(added, "photo")} added`];
   if (known) parts.push(`${known} known already`);
   if (failed.length) parts.push(`${failed.length} not used`);
   const problems = failed.map(({ photo, error }) =>
     el("li", { class: "error" }, el("bdi", {}, photo), `: ${error.message}`),
   );
+  const alike = lookalikes.map((pair) =>
+    el(
+      "li",
+      {},
+      "The same person as ",
+      el("bdi", {}, pair.name === name ? pair.other : pair.name),
+      `? They are as similar (${pair.similarity.toFixed(3)}) as photos of one person. If so, merge them.`,
+    ),
+  );
+  problems.push(...alike);
   return [
     el("p", {}, el("bdi", { class: "name" }, name), `: ${parts.join(", ")}.`),
     problems.length ? el("ul", { class: "problems" }, problems) : "",

@@ -20,7 +20,7 @@ export class Who {
   async look(file) {
     const answer = await upload("identify", { photos: [file], face: "all" });
     const [{ faces }] = answer.photos;
-    const labels = faces.map(({ known, name }) => (known ? name : "unknown"));
+    const labels = faces.map(({ known, ambiguous, name }) => (known ? name : ambiguous ? "ambiguous" : "unknown"));
     return { faces: faces.map(({ face }) => face), labels, answer };
   }
 
@@ -30,13 +30,13 @@ export class Who {
       return;
     }
     const { answer, chosen } = this.pane;
-    const { known, name, candidates } = answer.photos[0].faces[chosen];
+    const { known, ambiguous, name, candidates } = answer.photos[0].faces[chosen];
     const cut = answer.threshold_similarity;
     this.result.replaceChildren(
       el(
         "p",
         { class: known ? "verdict-line match" : "verdict-line" },
-        known ? el("bdi", {}, name) : "Nobody who is known",
+        ...said({ known, ambiguous, name, candidates }),
       ),
       el("p", { class: "soft" }, sentence(answer)),
       el(
@@ -46,6 +46,12 @@ export class Who {
       ),
     );
   }
+}
+
+function said({ known, ambiguous, name, candidates: [first, second] }) {
+  if (known) return [el("bdi", {}, name)];
+  if (!ambiguous) return ["Nobody who is known"];
+  return ["Either ", el("bdi", {}, first.name), " or ", el("bdi", {}, second.name)];
 }
 
 function sentence(answer) {

@@ -1,8 +1,9 @@
 """Reads pickles without running them.
 
 A pickle is a program for a small stack machine, which may call any function.  The reader supports
-only the instructions needed for lists and mappings of arrays, and only the names that a file format
-expects.  It never imports these names: a call creates a record of the function and its arguments.
+only the instructions needed for lists and mappings of arrays and bytes, and only the names that a
+file format expects.  It never imports these names: a call creates a record of the function and its
+arguments.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ _CONSTANTS: dict[str, Callable[[Any], Any]] = {
         lambda argument: argument,
     ),
 }
+_BYTES = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8", "SHORT_BINSTRING", "BINSTRING")
+"""Python 2 wrote bytes as strings, which are constants unless a format expects bytes."""
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _GET, _PUT = ("BINGET", "LONG_BINGET"), ("BINPUT", "LONG_BINPUT")
 
@@ -61,14 +64,17 @@ def read_pickle(
     calls: Collection[Name],
     mappings: Collection[Name] = (),
     on_build: Callable[[BuiltObject], None] = lambda _: None,
+    on_bytes: Callable[[int], Any] | None = None,
 ) -> Any:
     """Returns the object that the pickle in `stream` describes.
 
     A `BuiltObject` stands for the result of each call.  Only `names` may be imported, and only
     `calls` may be called; a call of one of `mappings` creates a dict.  `on_build` receives each
-    `BuiltObject` that has got a state; the stream is then at the end of the instruction.  Raises
-    ValueError for any other instruction or name, and the exceptions of Python, such as IndexError,
-    for a malformed pickle.
+    `BuiltObject` that has got a state; the stream is then at the end of the instruction.
+    `on_bytes` receives the length of each bytes object, which ends where the stream then is, and
+    returns what stands for it; None refuses bytes.
+    Raises ValueError for any other instruction or name, and the exceptions of Python, such as
+    IndexError, for a malformed pickle.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -77,7 +83,9 @@ def read_pickle(
         name = code.name
         if name in ("PROTO", "FRAME"):
             continue
-        if name in _CONSTANTS:
+        if on_bytes is not None and name in _BYTES:
+            stack.append(on_bytes(len(argument)))
+        elif name in _CONSTANTS:
             stack.append(_CONSTANTS[name](argument))
         elif name in _TUPLES:
             stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
@@ -114,7 +122,7 @@ def read_pickle(
             (result,) = stack
             return result
         else:
-            raise ValueError(f"the pickle has {name}, which no arrays need")
+            raise ValueError(f"the pickle has {name}, which it should not need")
     raise ValueError("it does not end")  # genops ends with STOP, or raises its own error
 
 
@@ -130,7 +138,9 @@ def _pop_to_mark(stack: list[Any]) -> list[Any]:
 def _key(value: Any) -> str | int:
     """Returns the key of a dictionary.  Tuples are refused: to hash nested ones may take years."""
     if not isinstance(value, (str, int)):
-        raise ValueError(f"the pickle has a {type(value).__name__} as a key, which no arrays need")
+        raise ValueError(
+            f"the pickle has a {type(value).__name__} as a key, which it should not need"
+        )
     return value
 
 
@@ -138,7 +148,7 @@ def _allowed_name(name: tuple[Any, ...], names: Collection[Name]) -> Any:
     if not all(isinstance(part, str) for part in name):
         raise ValueError("the pickle has a name that is no text")
     if name not in names:
-        raise ValueError(f"the pickle names {'.'.join(name)}, which no arrays need")
+        raise ValueError(f"the pickle names {'.'.join(name)}, which it should not need")
     return name
 
 
@@ -146,7 +156,7 @@ def _call(kind: Any, arguments: Any, calls: Collection[Name], mappings: Collecti
     if isinstance(arguments, tuple) and kind in mappings and not arguments:
         return {}
     if not isinstance(arguments, tuple) or kind not in calls:
-        raise ValueError("the pickle calls something that no arrays need")
+        raise ValueError("the pickle calls something that it should not need")
     return BuiltObject(kind, arguments)
 
 
@@ -154,6 +164,6 @@ def _build(item: Any, state: Any, on_build: Callable[[BuiltObject], None]) -> No
     if isinstance(item, dict):  # attributes of a mapping, e.g. a state_dict's versions, are ignored
         return
     if not isinstance(item, BuiltObject) or item.state is not None:
-        raise ValueError("the pickle builds something that no arrays need")
+        raise ValueError("the pickle builds something that it should not need")
     item.state = state
     on_build(item)

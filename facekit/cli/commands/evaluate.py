@@ -1,0 +1,111 @@
+"""facekit evaluate, eval-lfw"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facekit.cli.command import Command
+from facekit.cli.config_option import config_option
+from facekit.cli.data_options import (
+    DATA,
+    data_option,
+    evaluation_options,
+    pairs_option,
+    protocol_option,
+)
+from facekit.cli.render.output import emit_json, exit_with, note_error
+from facekit.cli.types import FOLDER
+from facekit.errors import UsageError
+
+
+@click.command("evaluate", cls=Command, basic="model data protocol output json")
+@click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=DATA)
+@click.option(
+    "--data",
+    type=FOLDER,
+    help="Folder of the photos of pair lists that are not beside their list.",
+)
+@protocol_option("devtest of LFW, else folders")
+@evaluation_options
+def evaluate(
+    sources: tuple[Path, ...], data: Path | None, protocol: str | None, **options: Any
+) -> None:
+    """Measure accuracy on labeled photos: one or several data sets.
+
+    DATA is LFW's folder; a folder of photos with a folder a person, or as AgeDB has them; a .bin
+    file of insightface, whose photos are crops; or a pair list: a table with a header such as
+    a,b,same, LFW's format, or the pairs.csv of an earlier report.
+
+    \b
+    Example: facekit evaluate photos/
+             facekit evaluate lfw.bin cfp_fp.bin agedb_30.bin --model sface -o report
+             facekit evaluate mine.csv --data photos --model facenet512-casia --model sface
+    """
+    _evaluate(sources, protocol, data, **options)
+
+
+@click.command("eval-lfw", cls=Command, basic="data model profile protocol pairs output json")
+@config_option("eval-lfw")
+@data_option
+@protocol_option("devtest, or the profile's")
+@pairs_option
+@evaluation_options
+def eval_lfw(data: Path | None, protocol: str | None, pairs: Path | None, **options: Any) -> None:
+    """Measure accuracy on LFW or on pairs of your own.
+
+    Without --protocol: devtest, 1,000 pairs, with the threshold that devtrain's 2,200 choose.
+
+    \b
+    Example: facekit eval-lfw --data lfw
+             facekit eval-lfw --data lfw --model facenet512-casia --model my_int8.tflite -o report
+             facekit eval-lfw --data lfw --profile facenet
+             facekit eval-lfw --pairs mine.csv --data photos
+             facekit eval-lfw --data lfw --config ixrt
+    """
+    if pairs is not None and protocol is not None:
+        raise UsageError("--protocol and --pairs both name the pairs; pass one of them.")
+    if pairs is not None:
+        _evaluate((pairs,), None, data, **options)
+    elif data is not None and not data.is_dir():
+        _evaluate((data,), protocol, None, **options)
+    else:
+        default = None if options["profile"] else "devtest"
+        _evaluate(() if data is None else (data,), protocol or default, None, **options)
+
+
+def _evaluate(
+    sources: tuple[Path, ...],
+    protocol: str | None,
+    photos_dir: Path | None,
+    *,
+    models: tuple[str, ...],
+    limit: int | None,
+    assert_accuracy: float | None,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.evaluate import EvaluationData, evaluate
+
+    own = ("profile", "flip", "subtract_mean", "all_pairs", "recompute", "workers", "ray", "force")
+    report = evaluate(
+        [pipeline_request(model, **options) for model in models or (None,)],
+        EvaluationData(sources, protocol=protocol, photos_dir=photos_dir, limit=limit),
+        output=output,
+        reporter=TerminalReporter(),
+        **{name: options[name] for name in own},
+    )
+    if as_json:
+        emit_json(report.to_dict())
+    else:
+        from facekit.cli.render.evaluation import report_text
+
+        click.echo(report_text(report))
+    if assert_accuracy is not None and (below := report.below(assert_accuracy)):
+        note_error(f"accuracy below {assert_accuracy:g}: {', '.join(below)}")
+        exit_with(answer=False)
