@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     )
     from facekit.api.files import compile_model as compile
     from facekit.api.files import inspect_model as inspect
-    from facekit.api.measure import calibrate, evaluate
+    from facekit.api.measure import calibrate, evaluate, evaluate_liveness
     from facekit.api.people import Gallery
     from facekit.api.photos import (
         cluster,
@@ -192,6 +192,7 @@ __all__ = [
     "embed",
     "embed_to_file",
     "evaluate",
+    "evaluate_liveness",
     "export",
     "fetch_lfw",
     "inspect",
@@ -250,6 +251,7 @@ _HOMES = {
     "embed": "facekit.api.photos.embed",
     "embed_to_file": "facekit.api.photos.embed_to_file",
     "evaluate": "facekit.api.measure.evaluate",
+    "evaluate_liveness": "facekit.api.measure.evaluate_liveness",
     "export": "facekit.api.files.export",
     "fetch_lfw": "facekit.api.files.fetch_lfw",
     "inspect": "facekit.api.files.inspect_model",

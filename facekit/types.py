@@ -162,7 +162,7 @@ class PadSpec:
     bona_fide: str
     """Name of the class of bona fide presentations; all others are attacks."""
     scores: ClassScores
-    threshold: float
+    threshold_score: float
     """Least score of the bona fide class, 0..1, of a face that is classified as bona fide."""
     threshold_source: str
     """On what the threshold was chosen, in words."""
@@ -176,8 +176,8 @@ class PadSpec:
             raise ValueError(
                 f"bona_fide must be one of classes, which has it once. Received: {self}"
             )
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold lies in 0..1. Received: {self.threshold:g}")
+        if not 0 <= self.threshold_score <= 1:
+            raise ValueError(f"threshold_score lies in 0..1. Received: {self.threshold_score:g}")
 
 
 _MAX_CROP_SCALE = 20

@@ -29,14 +29,14 @@ class PadResult:
     """ "name:variant" of the detector."""
     bona_fide_score: float | None
     """The score of the bona fide class, 0..1; None if the face could not be classified."""
-    threshold: float
+    threshold_score: float
     """Least score of a face that is classified as bona fide."""
 
     @property
     def decision(self) -> PadDecision:
         if self.bona_fide_score is None:
             return PadDecision.NON_RESPONSE
-        is_bona_fide = self.bona_fide_score >= self.threshold
+        is_bona_fide = self.bona_fide_score >= self.threshold_score
         return PadDecision.BONA_FIDE if is_bona_fide else PadDecision.ATTACK
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class PadResult:
         return {
             "model": self.model,
             "bona_fide_score": None if score is None else round(score, 6),
-            "threshold": self.threshold,
+            "threshold_score": self.threshold_score,
             "decision": self.decision.value,
         }
 
@@ -73,8 +73,8 @@ class PadDetector:
                 f"an output (N, {classes}), a number for each class, needed. Received: inputs "
                 f"{inputs}, outputs {outputs}."
             )
-        self._net, self._spec, self._pad = net, spec, pad
-        self.name = name
+        self._net, self._spec = net, spec
+        self.pad, self.name = pad, name
 
     def classify(self, photo: UInt8Array, faces: Sequence[Face]) -> tuple[PadResult, ...]:
         """Classifies faces of one photo, (H, W, 3) RGB uint8.
@@ -97,13 +97,13 @@ class PadDetector:
         """
         (outputs,) = self._net.run(model_input(crops, self._spec))
         values = outputs.astype(np.float64)
-        if values.shape != (len(crops), len(self._pad.classes)):
+        if values.shape != (len(crops), len(self.pad.classes)):
             raise ModelMismatchError(
-                f"{self.name} must compute {len(self._pad.classes)} numbers for a face. Received: "
+                f"{self.name} must compute {len(self.pad.classes)} numbers for a face. Received: "
                 f"shape {values.shape}"
             )
         values[~np.isfinite(values).all(axis=1)] = np.nan
-        if self._pad.scores is ClassScores.LOGITS:
+        if self.pad.scores is ClassScores.LOGITS:
             values = _probabilities(values)
         elif ((values < -_SLACK) | (values > 1 + _SLACK)).any():
             raise ModelMismatchError(
@@ -111,7 +111,7 @@ class PadDetector:
                 f"{np.nanmin(values):g} to {np.nanmax(values):g}. If these are logits, its card "
                 'needs "scores": "logits".'
             )
-        column = values[:, self._pad.classes.index(self._pad.bona_fide)]
+        column = values[:, self.pad.classes.index(self.pad.bona_fide)]
         return np.clip(column, 0, 1).astype(np.float32)
 
     def non_response(self) -> PadResult:
@@ -119,11 +119,13 @@ class PadDetector:
         return self._result(float("nan"))
 
     def _result(self, score: float) -> PadResult:
-        return PadResult(self.name, None if np.isnan(score) else float(score), self._pad.threshold)
+        return PadResult(
+            self.name, None if np.isnan(score) else float(score), self.pad.threshold_score
+        )
 
     def _crop(self, photo: UInt8Array, found: Face) -> UInt8Array | None:
         face, pixels = upright_face(found, photo.shape), turned(photo, found.rotation_degrees)
-        region = crop_region(face, self._pad.crop_scale, pixels.shape[:2])
+        region = crop_region(face, self.pad.crop_scale, pixels.shape[:2])
         if region is None:
             return None
         left, top, right, bottom = region

@@ -147,8 +147,6 @@ class Card:
             "quantization": blanks_to_null(asdict(self.quantization), "input_formula"),
             "calibration": self.calibration.to_dict(),
         }
-        if self.pad is None:
-            del members["pad"]
         plain: dict[str, Any] = json.loads(json.dumps(members, allow_nan=False))
         return plain
 

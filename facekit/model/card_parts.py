@@ -36,6 +36,6 @@ def parse_optional_pad(fields: Fields) -> PadSpec | None:
         classes=tuple(pad.texts("classes")),
         bona_fide=pad.text("bona_fide"),
         scores=pad.choice("scores", ClassScores),
-        threshold=pad.number("threshold"),
+        threshold_score=pad.number("threshold_score"),
         threshold_source=pad.text("threshold_source"),
     )

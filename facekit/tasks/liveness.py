@@ -80,8 +80,8 @@ def require_bona_fide(result: Verification) -> None:
             raise PresentationAttackError(
                 f"{picture.name}: a face that is classified as bona fide is needed. Received: "
                 f"bona fide score {found.bona_fide_score:.3f} by {found.model}, below "
-                f"{found.threshold:g}: an attack, as this detector sees it. Take another photo, or "
-                "pass --liveness report to compare all the same."
+                f"{found.threshold_score:g}: an attack, as this detector sees it. Take another "
+                "photo, or pass --liveness report to compare all the same."
             )
         if found.decision is PadDecision.NON_RESPONSE:
             raise PresentationAttackError(

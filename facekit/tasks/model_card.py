@@ -198,7 +198,7 @@ def _make_pad(content: dict[str, Any], system: PadSystem) -> None:
             "classes": classes and [None] * classes,
             "bona_fide": None,
             "scores": None,
-            "threshold": None,
+            "threshold_score": None,
             "threshold_source": None,
         }
         return
@@ -210,7 +210,7 @@ def _make_pad(content: dict[str, Any], system: PadSystem) -> None:
             classes=("attack-0", "bona_fide", "attack-2"),
             bona_fide="bona_fide",
             scores=ClassScores.LOGITS,
-            threshold=0.5,
+            threshold_score=0.5,
             threshold_source="half of all probability; measured on nothing",
         )
     )

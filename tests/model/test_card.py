@@ -87,7 +87,7 @@ def pads(draw: st.DrawFn) -> PadSpec:
         classes=tuple(classes),
         bona_fide=draw(st.sampled_from(classes)),
         scores=draw(st.sampled_from(ClassScores)),
-        threshold=draw(st.floats(0, 1)),
+        threshold_score=draw(st.floats(0, 1)),
         threshold_source=draw(TEXT),
     )
 
@@ -226,6 +226,7 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
 
 
 OPTIONAL = (
+    ("pad",),
     ("detector",),
     ("flip",),
     *(("calibration", name) for name in ("margin", "space", "others")),
@@ -371,7 +372,7 @@ PAD = {
     "classes": ["attack", "bona_fide"],
     "bona_fide": "bona_fide",
     "scores": "logits",
-    "threshold": 0.5,
+    "threshold_score": 0.5,
     "threshold_source": "made up",
 }
 
@@ -383,7 +384,7 @@ PAD = {
         ("classes", [], "must be one of classes"),
         ("bona_fide", "live", "must be one of classes"),
         ("scores", "numbers", "scores must be one of probabilities, logits"),
-        ("threshold", 1.5, "threshold lies in 0..1"),
+        ("threshold_score", 1.5, "threshold_score lies in 0..1"),
         ("threshold_source", None, "threshold_source must be a string"),
     ],
 )

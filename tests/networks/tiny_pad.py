@@ -26,7 +26,7 @@ PAD = PadSpec(
     classes=("attack-print", "bona_fide", "attack-other"),
     bona_fide="bona_fide",
     scores=ClassScores.LOGITS,
-    threshold=0.5,
+    threshold_score=0.5,
     threshold_source="nothing: made up",
 )
 SPEC = InputSpec(SIDE_PX, SIDE_PX, ColorOrder.BGR, mean=0.0, std=1.0)

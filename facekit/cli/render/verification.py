@@ -57,8 +57,8 @@ def _liveness_text(found: Mapping[str, Any]) -> str:
     said = f"{decision}, as {found['model']} classifies it"
     if score is None:
         return said
-    relation = ">=" if score >= found["threshold"] else "<"
-    return f"{said}: bona fide score {score:.3f} {relation} {found['threshold']:g}"
+    relation = ">=" if score >= found["threshold_score"] else "<"
+    return f"{said}: bona fide score {score:.3f} {relation} {found['threshold_score']:g}"
 
 
 def _origin_text(photo: str, origin: Mapping[str, Any]) -> str:
