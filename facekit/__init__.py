@@ -51,6 +51,7 @@ from facekit.errors import (
     NoOperatingPointError,
     PackageError,
     PairListError,
+    PresentationAttackError,
     ServiceError,
     StorageError,
     UsageError,
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
     )
     from facekit.api.files import compile_model as compile
     from facekit.api.files import inspect_model as inspect
-    from facekit.api.measure import calibrate, evaluate
+    from facekit.api.measure import calibrate, evaluate, evaluate_liveness
     from facekit.api.people import Gallery
     from facekit.api.photos import (
         cluster,
@@ -162,6 +163,7 @@ __all__ = [
     "Pipeline",
     "PipelineRequest",
     "Precision",
+    "PresentationAttackError",
     "Profile",
     "QualityGate",
     "Reporter",
@@ -190,6 +192,7 @@ __all__ = [
     "embed",
     "embed_to_file",
     "evaluate",
+    "evaluate_liveness",
     "export",
     "fetch_lfw",
     "inspect",
@@ -248,6 +251,7 @@ _HOMES = {
     "embed": "facekit.api.photos.embed",
     "embed_to_file": "facekit.api.photos.embed_to_file",
     "evaluate": "facekit.api.measure.evaluate",
+    "evaluate_liveness": "facekit.api.measure.evaluate_liveness",
     "export": "facekit.api.files.export",
     "fetch_lfw": "facekit.api.files.fetch_lfw",
     "inspect": "facekit.api.files.inspect_model",

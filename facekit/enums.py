@@ -46,6 +46,43 @@ class QualityGate(str, Enum):
     OFF = "off"
 
 
+class Liveness(str, Enum):
+    """What is done about presentation attacks (ISO/IEC 30107-1)."""
+
+    OFF = "off"
+    REPORT = "report"
+    """Each face is classified, and the result is told."""
+    REQUIRE = "require"
+    """An error where a face is classified as an attack, or cannot be classified."""
+
+
+class PadDecision(str, Enum):
+    """What presentation attack detection says of a face, in the words of ISO/IEC 30107."""
+
+    BONA_FIDE = "bona_fide"
+    ATTACK = "attack"
+    NON_RESPONSE = "non_response"
+    """The face could not be classified."""
+
+
+class ClassScores(str, Enum):
+    """What a classifying network computes for each class."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+    """Numbers of which the softmax, or for a single class the logistic function, is taken."""
+
+
+class PadSystem(str, Enum):
+    """Known presentation attack detectors, for the draft of a card."""
+
+    MINIFASNET_V2 = "minifasnet-v2"
+    """2.7_80x80_MiniFASNetV2 of minivision's Silent-Face-Anti-Spoofing."""
+    MINIFASNET_V1SE = "minifasnet-v1se"
+    """4_0_0_80x80_MiniFASNetV1SE of the same."""
+    OTHER = "other"
+
+
 class Rotate(str, Enum):
     """Whether faces are also looked for on the photo turned by 90, 180 and 270 degrees."""
 

@@ -5,7 +5,9 @@
     |   `-- NoOperatingPointError     2   the model has no threshold for what was asked
     |-- FaceError                     3
     |   |-- NoFaceError               3   no face in a picture that needs one
-    |   `-- AmbiguousFaceError        3   several faces where `--face error` allows one
+    |   |-- AmbiguousFaceError        3   several faces where `--face error` allows one
+    |   |-- LowQualityError           3   a face is too poor for what was asked
+    |   `-- PresentationAttackError   3   a face is not classified as bona fide
     |-- InputError                    4
     |   |-- ImageError                4   not a picture, damaged, or unreadable
     |   |   `-- ImageTooLargeError    4   over the limit on bytes or pixels
@@ -92,6 +94,10 @@ class AmbiguousFaceError(FaceError):
 
 class LowQualityError(FaceError):
     """A face is too poor for what was asked."""
+
+
+class PresentationAttackError(FaceError):
+    """A face is classified as a presentation attack, or cannot be classified, where it must be."""
 
 
 class AmbiguousPersonError(FaceError):

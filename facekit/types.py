@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.enums import ColorOrder, CropRule, ResizeFilter
+from facekit.enums import ClassScores, ColorOrder, CropRule, ResizeFilter
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -160,6 +160,41 @@ class QualitySpec:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.worst) and np.isfinite(self.best) and self.worst != self.best):
             raise ValueError(f"worst and best must be two finite numbers. Received: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class PadSpec:
+    """How a network for presentation attack detection is fed and read; see face/liveness.py.
+
+    Presentation attack detection (PAD), bona fide and attack are terms of ISO/IEC 30107-1.
+    """
+
+    crop_scale: float
+    """The crop's height and width are those of the face's box times this number, at least 1."""
+    classes: tuple[str, ...]
+    """Names of the network's outputs, in their order."""
+    bona_fide: str
+    """Name of the class of bona fide presentations; all others are attacks."""
+    scores: ClassScores
+    threshold_score: float
+    """Least score of the bona fide class, 0..1, of a face that is classified as bona fide."""
+    threshold_source: str
+    """On what the threshold was chosen, in words."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.crop_scale <= _MAX_CROP_SCALE:
+            raise ValueError(
+                f"crop_scale lies in 1..{_MAX_CROP_SCALE}. Received: {self.crop_scale:g}"
+            )
+        if self.classes.count(self.bona_fide) != 1:
+            raise ValueError(
+                f"bona_fide must be one of classes, which has it once. Received: {self}"
+            )
+        if not 0 <= self.threshold_score <= 1:
+            raise ValueError(f"threshold_score lies in 0..1. Received: {self.threshold_score:g}")
+
+
+_MAX_CROP_SCALE = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ VERBS = {
     "identify": ["Gallery.identify"],
     "cluster": ["cluster"],
     "track": ["track"],
-    "evaluate": ["evaluate"],
+    "evaluate": ["evaluate", "evaluate_liveness"],
     "eval-lfw": ["evaluate"],
     "calibrate": ["calibrate"],
     "data fetch": ["fetch_lfw"],

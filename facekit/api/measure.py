@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from facekit.evaluation.records import EvaluationReport
 from facekit.reporter import SILENT, Reporter
 from facekit.tasks import calibrate as calibrate_task
 from facekit.tasks import evaluate as evaluate_task
+from facekit.tasks import evaluate_liveness as liveness_task
 from facekit.tasks.calibrate import CalibratedModel
 from facekit.tasks.evaluate import EvaluationData
+from facekit.tasks.evaluate_liveness import LivenessReport
 from facekit.tasks.open_pipeline import PipelineRequest
 
 
@@ -92,6 +95,30 @@ def evaluate(
         workers=workers,
         output=optional_path(output),
         force=force,
+        reporter=reporter,
+    )
+
+
+def evaluate_liveness(
+    folder: str | Path,
+    *,
+    liveness_model: str | Path,
+    face: FacePolicy | str = FacePolicy.LARGEST,
+    request: PipelineRequest | None = None,
+    reporter: Reporter = SILENT,
+) -> LivenessReport:
+    """Measures a presentation attack detector: APCER for each species, BPCER, non-responses.
+
+    `folder`: it holds the folder bona-fide and a folder for each species of attack, whose name is
+    that of the species.  `liveness_model`: name, "name:variant", or a file with its card beside it.
+    `face`: which face of a photo is classified.  The rates are those of ISO/IEC 30107-3, and hold
+    for these photos alone.
+    Raises InputError, UsageError, ModelError, or MissingExtraError.
+    """
+    return liveness_task.evaluate_liveness(
+        Path(folder),
+        os.fspath(liveness_model),
+        request=pipeline_request(None, face, request),
         reporter=reporter,
     )
 

@@ -26,7 +26,7 @@ from facekit.api.arguments import (
     pipeline_request,
     threshold_choice,
 )
-from facekit.enums import ClusterMethod, FacePolicy, Metric
+from facekit.enums import ClusterMethod, FacePolicy, Liveness, Metric
 from facekit.face.detector import DetectorOptions
 from facekit.face.quality import FaceQuality
 from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
@@ -47,6 +47,7 @@ from facekit.tasks.cluster import Clustering
 from facekit.tasks.compare import SimilarityMatrix
 from facekit.tasks.embed import EmbeddedFile
 from facekit.tasks.gallery import GalleryLocation
+from facekit.tasks.liveness import LivenessRequest
 from facekit.tasks.open_pipeline import CropChange, PipelineRequest, open_pipeline
 from facekit.tasks.track import TrackedPerson, TrackEnd
 from facekit.tasks.verify_pairs import PhotoPair, VerifiedPair
@@ -106,6 +107,8 @@ def verify(
     min_similarity: float | None = None,
     fmr: float | str | None = None,
     min_quality: float | None = None,
+    liveness: Liveness | str = Liveness.OFF,
+    liveness_model: str | Path | None = None,
     face: FacePolicy | str | None = None,
     plot: str | Path | None = None,
     force: bool = False,
@@ -117,10 +120,13 @@ def verify(
     similarity of a match, -1..1; `fmr`: the model card's threshold at this false match rate, 0..1,
     or "best-accuracy".  At most one of them; without any, the card's threshold at FMR 1e-3.  Either
     input may be the path of an embedding file.  `min_quality`: the least unified quality score,
-    0..100, of the two faces that decide.  `face`: which face of a photo is used, None means the
-    largest; with "all" the two most similar decide.  `plot`: a .png, .svg or .pdf file for a
-    drawing; `force`: replace an existing file.  `model`: see `load`.  `request`: all other
-    settings.  Raises ImageError, NoFaceError, AmbiguousFaceError, LowQualityError,
+    0..100, of the two faces that decide.  `liveness`: "report" classifies the two faces that decide
+    as bona fide or as presentation attacks, see the result's `liveness`; "require" makes it an
+    error if one is not classified as bona fide.  `liveness_model`: the detector of presentation
+    attacks, which has no default.  `face`: which face of a photo is used, None means the largest;
+    with "all" the two most similar decide.  `plot`: a .png, .svg or .pdf file for a drawing;
+    `force`: replace an existing file.  `model`: see `load`.  `request`: all other settings.
+    Raises ImageError, NoFaceError, AmbiguousFaceError, LowQualityError, PresentationAttackError,
     EmbeddingFileError, ModelMissingError, ModelMismatchError, NoOperatingPointError, or UsageError.
     """
     return verify_task.verify(
@@ -129,6 +135,10 @@ def verify(
         request=pipeline_request(model, face, request),
         threshold=threshold_choice(threshold, metric, min_similarity, fmr),
         min_quality=min_quality,
+        liveness=LivenessRequest(
+            choice(Liveness, liveness, "liveness"),
+            None if liveness_model is None else os.fspath(liveness_model),
+        ),
         plot=optional_path(plot),
         force=force,
     )

@@ -11,7 +11,7 @@ import click
 from facekit.cli.device_options import accelerator_options
 from facekit.cli.types import FOLDER, AnyCommand, Real, Whole
 from facekit.cli.types import EnumChoice as EnumChoice  # so named by many
-from facekit.enums import CropRule, FacePolicy, ResizeFilter, Rotate
+from facekit.enums import CropRule, FacePolicy, Liveness, ResizeFilter, Rotate
 
 _OFFLINE = "FACEKIT_OFFLINE"
 MOST_THREADS = 1024
@@ -151,6 +151,31 @@ def min_quality_option(help_text: str) -> Callable[[AnyCommand], AnyCommand]:
         metavar="SCORE",
         help=f"Least unified quality score of a face, 0 to 100. {help_text}",
     )
+
+
+def liveness_options(command: AnyCommand) -> AnyCommand:
+    """What is done about presentation attacks, and which model detects them."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--liveness",
+                type=EnumChoice(Liveness),
+                default=Liveness.OFF.value,
+                help="Presentation attack detection: report tells what a detector takes each face "
+                "for; require ends with exit code 3 where that is not bona fide.",
+            ),
+            liveness_model_option,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+liveness_model_option = click.option(
+    "--liveness-model",
+    metavar="MODEL",
+    help="The presentation attack detector: NAME, NAME:VARIANT, or a file with its card.",
+)
 
 
 def embedding_options(command: AnyCommand) -> AnyCommand:

@@ -20,6 +20,7 @@ from facekit.graph.read.deepface_h5 import read_deepface
 from facekit.graph.read.mtcnn_wheel import read_mtcnn_wheel
 from facekit.graph.read.onnx_graph import read_onnx_graph
 from facekit.graph.read.tf_graph import read_tf_graph
+from facekit.graph.read.tfjs_model import read_tfjs
 from facekit.graph.write.litert import to_litert
 from facekit.model.card import Card, Task, bound
 from facekit.model.registry import RegistryEntry, WeightsFormat
@@ -44,21 +45,22 @@ def build_files(
 ) -> list[Path]:
     """Builds and tests the model, and returns the paths of its files.
 
-    The paths are those of each model file, followed by its card.  `sources` must hold exactly one
-    file of weights, whose SHA-256 the caller has verified.  `into` is an empty folder, which the
-    caller renames after success, or removes after an error.  `reporter` receives one line per step.
+    The paths are those of each model file, followed by its card.  `sources` must hold the source
+    files of the entry's format, mostly one, whose SHA-256 the caller has verified.  `into` is an
+    empty folder, which the caller renames after success, or removes after an error.  `reporter`
+    receives one line per step.
 
     Each built file is run by LiteRT on a test image.  The outputs must agree with stored reference
     outputs or, if there are none for these weights, with those of the source graph (`self_test`).
 
-    Raises ModelBuildError if `sources` is not one file, if weights do not fit the graph, or if a
-    conversion or test fails, and StorageError if a file cannot be written.
+    Raises ModelBuildError if `sources` has another number of files, if weights do not fit the
+    graph, or if a conversion or test fails, and StorageError if a file cannot be written.
     """
-    if len(sources) != 1:
-        raise ModelBuildError(f"{entry.name} is built from one file. Received: {len(sources)}.")
+    if len(sources) != (count := entry.weights_format.source_count):
+        raise ModelBuildError(f"{entry.name} has {count} source files. Received: {len(sources)}.")
     reporter.note(f"reading {sources[0].name}")
     written = []
-    for graph in _graphs(entry, sources[0]):
+    for graph in _graphs(entry, sources):
         reporter.note(f"converting {graph.name} to LiteRT")
         content = to_litert(graph)
         card = _card(entry, graph.name, content)
@@ -74,8 +76,9 @@ def build_files(
     return written
 
 
-def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
+def _graphs(entry: RegistryEntry, sources: Sequence[Path]) -> Iterator[Graph]:
     """Yields the entry's networks with their weights."""
+    source = sources[0]
     if entry.weights_format is WeightsFormat.MTCNN_WHEEL:
         yield from read_mtcnn_wheel(source, sha256=entry.source.sha256)
         return
@@ -85,6 +88,8 @@ def _graphs(entry: RegistryEntry, source: Path) -> Iterator[Graph]:
         is_detector = entry.task is Task.DETECTION
         graph = read_onnx_graph(source, name=entry.name, any_size=is_detector)
         graph = _without_card_scaling(graph, entry)
+    elif entry.weights_format is WeightsFormat.TFJS:
+        graph = read_tfjs(sources[1], source, name=entry.name)
     else:
         graph = read_deepface(source).graph
     if entry.task is Task.EMBEDDING:
@@ -145,6 +150,7 @@ def _card(entry: RegistryEntry, net: str, content: bytes) -> Card:
         flip=entry.card.flip,
         calibration=_calibration(entry, variant),
         tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
+        pad=entry.card.pad,
     )
     return bound(card)
 

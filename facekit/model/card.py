@@ -15,14 +15,19 @@ from typing import Any
 
 from facekit.enums import CropRule, Flip, MeasuredBy
 from facekit.errors import ModelMismatchError
-from facekit.model.card_parts import parse_input, parse_optional_crop, parse_optional_quality
+from facekit.model.card_parts import (
+    parse_input,
+    parse_optional_crop,
+    parse_optional_pad,
+    parse_optional_quality,
+)
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, blanks_to_null, every_problem
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of
-from facekit.types import CropSpec, DetectorIdentity, InputSpec, QualitySpec
+from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec, QualitySpec
 
 SCHEMA_VERSION = 1
 _CARD = InputKind("a model card", ModelMismatchError, max_bytes=10_000_000)
@@ -43,6 +48,7 @@ class Task(str, Enum):
     EMBEDDING = "embedding"
     DETECTION = "detection"
     QUALITY = "quality"
+    PAD = "attack-detection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,14 @@ class Card:
     """Versions of the tools that created the file, by tool."""
     quality: QualitySpec | None = None
     """How the output of a network that rates faces is read; None for any other model."""
+    pad: PadSpec | None = None
+    """How a presentation attack detector is read; None for any other model."""
 
     def __post_init__(self) -> None:
         if (self.task is Task.QUALITY) != (self.quality is not None):
             raise ValueError(f"A card for {Task.QUALITY.value} needs quality, and no other has it.")
+        if (self.task is Task.PAD) != (self.pad is not None):
+            raise ValueError(f"A card for {Task.PAD.value} needs pad, and no other has it.")
         for one in (self.calibration, *self.calibration.others):
             mean = one.embedding_mean
             if mean is not None and mean.shape != (self.embedding_size,):
@@ -274,6 +284,7 @@ def _card(fields: Fields) -> Card:
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
         quality=parse_optional_quality(fields),
+        pad=parse_optional_pad(fields),
     )
     # A card without a space is older than spaces: its calibration was measured with its own file.
     return bound(card) if card.calibration.space is None else card

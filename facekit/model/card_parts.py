@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from facekit.enums import ColorOrder
+from facekit.enums import ClassScores, ColorOrder
 from facekit.system.fields import Fields
 from facekit.template.space import parse_crop
-from facekit.types import CropSpec, InputSpec, QualitySpec
+from facekit.types import CropSpec, InputSpec, PadSpec, QualitySpec
 
 
 def parse_input(fields: Fields) -> InputSpec:
@@ -20,7 +20,7 @@ def parse_input(fields: Fields) -> InputSpec:
 
 
 def parse_optional_crop(fields: Fields) -> CropSpec | None:
-    """Parses the member `crop`; null for a detector."""
+    """Parses the member `crop`; null for a model that neither embeds nor rates crops."""
     crop = fields.optional_part("crop")
     return None if crop is None else parse_crop(crop)
 
@@ -31,3 +31,19 @@ def parse_optional_quality(fields: Fields) -> QualitySpec | None:
     if quality is None:
         return None
     return quality.built(QualitySpec, worst=quality.number("worst"), best=quality.number("best"))
+
+
+def parse_optional_pad(fields: Fields) -> PadSpec | None:
+    """Parses the member `pad`; null, or missing, for all but presentation attack detectors."""
+    pad = fields.optional_part("pad") if "pad" in fields else None
+    if pad is None:
+        return None
+    return pad.built(
+        PadSpec,
+        crop_scale=pad.number("crop_scale"),
+        classes=tuple(pad.texts("classes")),
+        bona_fide=pad.text("bona_fide"),
+        scores=pad.choice("scores", ClassScores),
+        threshold_score=pad.number("threshold_score"),
+        threshold_source=pad.text("threshold_source"),
+    )

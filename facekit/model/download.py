@@ -1,10 +1,11 @@
-"""Downloads files by pip and by pooch.  Failures are raised as FetchError."""
+"""Downloads files by pip, npm and pooch.  Failures are raised as FetchError."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,24 @@ def by_pip(
         errors = [line for line in lines if line.startswith("ERROR:")] or lines
         reason = "\n".join(errors[-_PIP_ERROR_LINES:]) or f"it exited with {pip.returncode}"
         raise FetchError(f"pip could not download {requirement}:\n{reason}")
+
+
+def by_npm(requirement: str, *, into: Path) -> None:
+    """Downloads the package's archive by npm with the user's settings; nothing in it is run.
+
+    Raises FetchError, with npm's last error lines, if npm fails or is not installed.
+    """
+    program = shutil.which("npm")
+    if program is None:
+        raise FetchError(f"Fetching {requirement} needs npm, which is not installed.")
+    command = [program, "pack", "--ignore-scripts", "--silent", requirement]
+    done = subprocess.run(
+        command, cwd=into, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").splitlines()[-_PIP_ERROR_LINES:]
+        reason = "\n".join(lines) or f"it exited with {done.returncode}"
+        raise FetchError(f"npm could not download {requirement}:\n{reason}")
 
 
 def by_url(url: str, *, into: Path, file_name: str, tell: Tell = None) -> None:

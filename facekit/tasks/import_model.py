@@ -10,10 +10,14 @@ from facekit.conversion.import_options import NOT_STATED, ImportedModel, ImportO
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing, ResizeFilter
 from facekit.errors import ModelMissingError, UsageError
 from facekit.model import installation, store
+from facekit.model.card import Card, Task, read_card
 from facekit.model.checksum import file_dict
+from facekit.model.store import InstalledModel
+from facekit.model.variants import MODEL_SUFFIXES
 from facekit.reporter import SILENT, Reporter
 from facekit.system.inputs import InputKind, open_input
-from facekit.tasks.build import waiting
+from facekit.tasks.build import ModelFiles, waiting
+from facekit.tasks.liveness import pad_detector
 from facekit.types import CropSpec, QualitySpec
 
 
@@ -42,8 +46,10 @@ def import_model(
     trusted: Path | None = None,
     force: bool = False,
     reporter: Reporter = SILENT,
-) -> ImportedArchive | ImportedModel:
+) -> ImportedArchive | ImportedModel | ModelFiles:
     """Installs the models of an archive under their names, or weights as `name`.
+
+    A presentation attack detector with its card beside it is installed as it is.
 
     The kind of the file is detected from its content.  `options`: properties that a file of weights
     does not state.  `trusted`: a PEM file with a public key of Ed25519, whose owner must have
@@ -71,6 +77,8 @@ def import_model(
         raise UsageError(
             f"{path} is no archive of models. Networks and weights need a name: --as NAME."
         )
+    if (card := _pad_card(path)) is not None:
+        return _import_pad_detector(InstalledModel(card, path), name, options, force, reporter)
     return _import_weights(path, name, options, force, reporter)
 
 
@@ -160,6 +168,36 @@ def _import_archive(
     )
     paths = tuple(model.path for model in imported)
     return ImportedArchive(path, paths, signers[0] if signers else None)
+
+
+def _pad_card(path: Path) -> Card | None:
+    """Returns the card beside the file if it is that of a presentation attack detector."""
+    beside = path.with_suffix(store.CARD_SUFFIX)
+    if path.suffix not in MODEL_SUFFIXES or not beside.is_file():
+        return None
+    card = read_card(beside)
+    return card if card.task is Task.PAD else None
+
+
+def _import_pad_detector(
+    model: InstalledModel, name: str, options: ImportOptions, force: bool, reporter: Reporter
+) -> ModelFiles:
+    """Copies the file and its card, once the file has answered as its card says."""
+    if options != ImportOptions():
+        raise UsageError(
+            f"{model.path} has the card of a presentation attack detector beside it, which says "
+            "all: pass no option on how it is used."
+        )
+    installation.require_new(name, force=force)
+    pad_detector(store.find(model.path))
+    variant = store.card_for_store(model.card).variant
+    paths = installation.install_files(name, [model.path], on_wait=waiting(name, reporter))
+    installation.remove_others(name, variant)
+    reporter.note(
+        f"{name} detects presentation attacks: facekit verify --liveness report --liveness-model "
+        f"{name} A B"
+    )
+    return ModelFiles(f"{name}:{variant}", paths)
 
 
 def _import_weights(

@@ -10,7 +10,15 @@ from typing import Any
 
 from facekit.conversion.import_options import NOT_STATED
 from facekit.conversion.preprocessing import SYSTEM_PREPROCESSING
-from facekit.enums import Flip, Precision, Preprocessing, ResizeFilter
+from facekit.enums import (
+    ClassScores,
+    ColorOrder,
+    Flip,
+    PadSystem,
+    Precision,
+    Preprocessing,
+    ResizeFilter,
+)
 from facekit.errors import ModelMismatchError, ModelMissingError, UsageError
 from facekit.graph.read.onnx_file import external_tensor_files
 from facekit.model.card import SCHEMA_VERSION, Quantization, Task, embedder_of
@@ -27,10 +35,18 @@ from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import DYNAMIC, Net
 from facekit.system.fields import PLAIN_NAME, blanks_to_null
 from facekit.system.files import require_free, write_atomically
+from facekit.tasks.liveness import pad_detector
 from facekit.template.calibration import Calibration
+from facekit.types import PadSpec
 
 _COLORS = 3
-_MAY_BE_NULL = ("calibration", "source.url", "source.accuracy", "quantization.input_formula")
+_MAY_BE_NULL = (
+    "calibration",
+    "crop",
+    "source.url",
+    "source.accuracy",
+    "quantization.input_formula",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,8 @@ def card(model: str) -> CardFile:
     found = find(model)
     if found.card.task is Task.EMBEDDING:
         embedder_of(open_net(found.path, request=AcceleratorRequest()).net, found.card)
+    if found.card.task is Task.PAD:
+        pad_detector(found)
     content = json.loads(found.path.with_suffix(CARD_SUFFIX).read_bytes())
     return CardFile(model, None, content)
 
@@ -79,17 +97,21 @@ def card_draft(
     model: Path,
     *,
     preprocessing: Preprocessing | None = None,
+    pad: PadSystem | None = None,
     output: Path | None = None,
     force: bool = False,
 ) -> CardFile:
     """Drafts a card for a .tflite or .onnx file, with all values that the file states.
 
     `preprocessing`: a program whose preprocessing the network expects; the draft then states it.
+    `pad`: the network is a presentation attack detector, of this system.
     `output`: file to write the draft to; `force`: replace an existing file.
     Raises ModelMissingError, ModelBuildError or ModelMismatchError for a file that is damaged or
-    not an embedding network, UsageError for a file name that a card cannot contain,
-    MissingExtraError, or StorageError.
+    not such a network, UsageError for a file name that a card cannot contain or for `preprocessing`
+    beside `pad`, MissingExtraError, or StorageError.
     """
+    if pad is not None and preprocessing is not None:
+        raise UsageError("--preprocessing is for embedding networks: --pad goes without it.")
     if not model.is_file():
         raise ModelMissingError(f"There is no model file {model}.")
     if model.suffix not in MODEL_SUFFIXES or not PLAIN_NAME.fullmatch(model.name):
@@ -108,6 +130,8 @@ def card_draft(
     require_tried({model: sha256}, by_card=False)
     net = open_net(model, request=AcceleratorRequest()).net
     content = _content(model, sha256, net, preprocessing)
+    if pad is not None:
+        _make_pad(content, pad)
     made = CardFile(str(model), output, json.loads(json.dumps(content)))
     if output is not None:
         write_atomically(output, made.text().encode())
@@ -157,6 +181,44 @@ def _content(
     }
 
 
+def _make_pad(content: dict[str, Any], system: PadSystem) -> None:
+    """Turns a draft for an embedding network into one for a presentation attack detector.
+
+    Minivision's networks are fed pixel values 0..255 in the order of OpenCV, and compute logits of
+    three classes, of which the second is a live face (Silent-Face-Anti-Spoofing, test.py and
+    src/anti_spoof_predict.py; its authors call the others fake, and state no threshold: the class
+    with the greatest score decides).
+    """
+    classes = content["embedding_size"]
+    scale = _MINIFASNET_SCALES.get(system)
+    content |= {"task": Task.PAD.value, "crop": None, "embedding_size": 0}
+    if scale is None:
+        content["pad"] = {
+            "crop_scale": None,
+            "classes": classes and [None] * classes,
+            "bona_fide": None,
+            "scores": None,
+            "threshold_score": None,
+            "threshold_source": None,
+        }
+        return
+    content["architecture"] = system.value
+    content["input"] |= {"color_order": ColorOrder.BGR.value, "mean": 0.0, "std": 1.0}
+    content["pad"] = asdict(
+        PadSpec(
+            crop_scale=scale,
+            classes=("attack-0", "bona_fide", "attack-2"),
+            bona_fide="bona_fide",
+            scores=ClassScores.LOGITS,
+            threshold_score=0.5,
+            threshold_source="half of all probability; measured on nothing",
+        )
+    )
+
+
+_MINIFASNET_SCALES = {PadSystem.MINIFASNET_V2: 2.7, PadSystem.MINIFASNET_V1SE: 4.0}
+
+
 def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
     """Returns height and width of the image, and length of the embedding; None for a dynamic
     dimension."""
@@ -166,8 +228,8 @@ def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
     if not fits or inputs[0][3] not in (DYNAMIC, _COLORS):
         raise ModelMismatchError(
             f"{model} must take one picture, (N, height, width, 3) or (N, 3, height, width), and "
-            f"give one embedding, (N, D). Received: inputs {_listed(inputs)}, outputs "
-            f"{_listed(outputs)}."
+            f"give one embedding, or the scores of classes, (N, D). Received: inputs "
+            f"{_listed(inputs)}, outputs {_listed(outputs)}."
         )
     known = [None if side == DYNAMIC else side for side in (*inputs[0][1:3], outputs[0][1])]
     return known[:2], known[2]
@@ -190,5 +252,5 @@ def _blanks(content: Mapping[str, Any], within: str = "") -> Iterator[str]:
             continue
         if isinstance(value, Mapping):
             yield from _blanks(value, f"{within}{name}.")
-        elif value is None:
+        elif value is None or (isinstance(value, list) and None in value):
             yield f"{within}{name}"

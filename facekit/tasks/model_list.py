@@ -164,9 +164,10 @@ def _listed(name: str, model: InstalledModel | None, default: DefaultModel) -> L
 def _bytes_to_fetch(entry: RegistryEntry) -> int:
     """Returns the bytes to download; of several downloads with one source file, the first
     counts."""
-    first = {one.source_name: one.size_bytes for one in reversed(entry.downloads)}
+    first = {one.source_name: one for one in reversed(entry.downloads)}
     folder = sources_folder(entry.name)
-    return sum(size for name, size in first.items() if not (folder / name).is_file())
+    missing = [one for name, one in first.items() if not (folder / name).is_file()]
+    return sum({one.file_name: one.size_bytes for one in missing}.values())
 
 
 def _match_rate(calibration: Calibration) -> MatchRate | None:

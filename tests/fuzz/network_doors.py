@@ -120,9 +120,9 @@ def torch_seeds() -> Mapping[str, list[bytes]]:
 def graph_seeds() -> Mapping[str, list[bytes]]:
     """A frozen graph of TensorFlow 1, with some of a network's constants."""
     from facekit.graph.read.graph_def import _GRAPH_DEF
-    from facekit.graph.read.protobuf import _message_class
+    from facekit.graph.read.protobuf import message_class
 
-    graph = _message_class(_GRAPH_DEF)()
+    graph = message_class(_GRAPH_DEF)()
     for name in ("InceptionResnetV1/Conv2d_1a_3x3/weights", "InceptionResnetV1/Bottleneck/weights"):
         tensor = graph.node.add(name=name, op="Const").attr.add(key="value").value.tensor
         tensor.dtype, tensor.tensor_content = 1, np.ones((3, 3, 1, 2), np.float32).tobytes()

@@ -26,7 +26,7 @@ from facekit.graph.read.formats import find_format
 from facekit.graph.read.graph_def import _GRAPH_DEF, read_constants
 from facekit.graph.read.keras_archive import _groups
 from facekit.graph.read.network import ImportedNetwork
-from facekit.graph.read.protobuf import _message_class
+from facekit.graph.read.protobuf import message_class
 from facekit.graph.read.torch_file import read_state_dict
 from facekit.graph.write.facenet_pytorch import to_facenet_pytorch
 from facekit.template.match import unit_length
@@ -193,7 +193,7 @@ def test_a_checkpoint_cut_off_or_changed(tmp_path: Path) -> None:
 
 
 def write_graph(arrays: dict[str, Float32Array], path: Path) -> Path:
-    graph = _message_class(_GRAPH_DEF)()
+    graph = message_class(_GRAPH_DEF)()
     for name, array in arrays.items():
         tensor = graph.node.add(name=name, op="Const").attr.add(key="value").value.tensor
         tensor.dtype, tensor.tensor_content = 1, np.asarray(array, np.float32).tobytes()

@@ -25,7 +25,7 @@ from facekit.graph.graph import Operation
 from facekit.graph.read import formats, hdf5, keras_archive
 from facekit.graph.read.formats import find_format
 from facekit.graph.read.graph_def import _GRAPH_DEF
-from facekit.graph.read.protobuf import _message_class
+from facekit.graph.read.protobuf import message_class
 from facekit.graph.read.tensor_bundle import TABLE_MAGIC
 from facekit.graph.read.tf_checkpoint import read_checkpoint
 from facekit.graph.read.torch_file import LEGACY_MAGIC, read_state_dict
@@ -118,7 +118,7 @@ def a_damaged_pytorch_archive(path: Path) -> None:
 
 def frozen(shape: list[int]) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        graph = _message_class(_GRAPH_DEF)()
+        graph = message_class(_GRAPH_DEF)()
         node = graph.node.add(name="a", op="Const")
         attribute = node.attr.add(key="value")
         attribute.value.tensor.dtype = 1

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as npst
 from jsonschema import Draft202012Validator
 
 import facekit.model.card
-from facekit.enums import ColorOrder, CropRule, Flip, Metric, ResizeFilter
+from facekit.enums import ClassScores, ColorOrder, CropRule, Flip, Metric, ResizeFilter
 from facekit.errors import ModelMismatchError, NoOperatingPointError
 from facekit.model.card import (
     EXAMPLE,
@@ -36,7 +36,7 @@ from facekit.template.calibration import (
     OperatingPoint,
     fmr_target,
 )
-from facekit.types import CropSpec, DetectorIdentity, InputSpec
+from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec
 from tests.model.made_up_model import CARD, SHA256
 
 PLAIN = st.text(string.ascii_letters + string.digits, min_size=1, max_size=20)
@@ -80,8 +80,22 @@ SHARE, COUNT = st.floats(0, 1), st.integers(0, 99)
 
 
 @st.composite
+def pads(draw: st.DrawFn) -> PadSpec:
+    classes = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
+    return PadSpec(
+        crop_scale=draw(st.floats(1, 20)),
+        classes=tuple(classes),
+        bona_fide=draw(st.sampled_from(classes)),
+        scores=draw(st.sampled_from(ClassScores)),
+        threshold_score=draw(st.floats(0, 1)),
+        threshold_source=draw(TEXT),
+    )
+
+
+@st.composite
 def cards(draw: st.DrawFn) -> Card:
     embedding = draw(st.booleans())
+    pad = None if embedding else draw(st.none() | pads())
     size = draw(st.integers(1, 6)) if embedding else 0
     finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
     crop = st.builds(
@@ -94,7 +108,7 @@ def cards(draw: st.DrawFn) -> Card:
     return Card(
         name=draw(PLAIN),
         variant=draw(PLAIN),
-        task=Task.EMBEDDING if embedding else Task.DETECTION,
+        task=Task.EMBEDDING if embedding else Task.PAD if pad else Task.DETECTION,
         architecture=draw(TEXT),
         file_name=draw(PLAIN),
         file_sha256=draw(HASH),
@@ -133,6 +147,7 @@ def cards(draw: st.DrawFn) -> Card:
             source=draw(TEXT),
         ),
         tools=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
+        pad=pad,
     )
 
 
@@ -162,7 +177,7 @@ def test_a_card_comes_back_from_json_unchanged(card: Card) -> None:
         card = bound(card)
     again = parse_card(json.loads(card.to_json()), origin="test")
     assert again.to_json() == card.to_json()
-    for name in ("name", "task", "source", "input", "crop", "quantization"):
+    for name in ("name", "task", "source", "input", "crop", "quantization", "pad"):
         assert getattr(again, name) == getattr(card, name)
     for name in ("operating_points", "fmr_curve", "probability", "source"):
         assert getattr(again.calibration, name) == getattr(card.calibration, name)
@@ -211,6 +226,7 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
 
 
 OPTIONAL = (
+    ("pad",),
     ("detector",),
     ("flip",),
     *(("calibration", name) for name in ("margin", "space", "others")),
@@ -240,7 +256,7 @@ def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
         ("file_name", "a\\b", "file_name must be"),
         ("file_sha256", SHA256.upper(), "file_sha256 must be a sha256"),
         ("file_size_bytes", True, "file_size_bytes must be an integer"),
-        ("task", "training", "task must be one of embedding, detection"),
+        ("task", "training", "task must be one of embedding, detection, attack-detection"),
         ("input.height_px", 0, "sides must be 1 to 8192 pixels"),
         ("input.width_px", 2**44, "sides must be 1 to 8192 pixels"),
         ("input.std", 0, "std positive"),
@@ -350,6 +366,44 @@ SCHEMA = json.loads(
     Path(facekit.model.card.__file__).with_name("card.schema.json").read_text(encoding="utf-8")
 )
 VALIDATOR = Draft202012Validator(SCHEMA)
+
+PAD = {
+    "crop_scale": 2.7,
+    "classes": ["attack", "bona_fide"],
+    "bona_fide": "bona_fide",
+    "scores": "logits",
+    "threshold_score": 0.5,
+    "threshold_source": "made up",
+}
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "said"),
+    [
+        ("crop_scale", 0.5, "crop_scale lies in 1..20"),
+        ("classes", [], "must be one of classes"),
+        ("bona_fide", "live", "must be one of classes"),
+        ("scores", "numbers", "scores must be one of probabilities, logits"),
+        ("threshold_score", 1.5, "threshold_score lies in 0..1"),
+        ("threshold_source", None, "threshold_source must be a string"),
+    ],
+)
+def test_what_a_detector_of_attacks_cannot_mean_is_named(
+    member: str, value: object, said: str
+) -> None:
+    raw = plain() | {"task": "attack-detection", "crop": None, "embedding_size": 0}
+    raw["calibration"] = json.loads(json.dumps(Calibration().to_dict()))
+    assert parse_card(raw | {"pad": PAD}, origin="here").pad is not None
+    with pytest.raises(ModelMismatchError, match=said):
+        parse_card(raw | {"pad": PAD | {member: value}}, origin="here")
+
+
+@pytest.mark.parametrize("task", ["embedding", "attack-detection"])
+def test_only_a_detector_of_attacks_has_its_members(task: str) -> None:
+    raw = plain() | {"task": task} | ({"pad": PAD} if task == "embedding" else {})
+    with pytest.raises(ModelMismatchError, match="attack-detection needs pad, and no other"):
+        parse_card(raw, origin="here")
+    assert not VALIDATOR.is_valid(raw)
 
 
 def test_the_schema_is_a_valid_one_and_describes_every_member() -> None:

@@ -24,7 +24,9 @@ FILES = sorted(Path(registry.__file__).with_name("registry").glob("*.json"))
 
 
 def test_the_default_comes_first() -> None:
-    assert registry.names() == ("facenet512-casia", "facenet512", "mtcnn", "sface", "yunet")
+    assert registry.names() == (
+        *("facenet512-casia", "antispoof", "facenet512", "mtcnn", "sface", "yunet"),
+    )
     assert registry.names()[0] == registry.DEFAULT_MODEL
     assert registry.DETECTOR in registry.names()
 
@@ -38,7 +40,11 @@ def test_every_entry_is_whole(path: Path) -> None:
     assert entry.source.url.startswith("https://")
     assert entry.variants
     assert (entry.card.embedding_size > 0) == (entry.task is Task.EMBEDDING)
-    assert {one.source_sha256 for one in entry.downloads} == {entry.source.sha256}
+    assert (entry.card.pad is not None) == (entry.task is Task.PAD)
+    names = {one.source_name for one in entry.downloads}
+    assert len(names) == entry.weights_format.source_count
+    if len(names) == 1:
+        assert {one.source_sha256 for one in entry.downloads} == {entry.source.sha256}
 
 
 def test_the_default_model_is_facenets_weights_from_a_wheel() -> None:
@@ -76,7 +82,7 @@ def test_sface_comes_from_a_wheel_or_from_its_makers() -> None:
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ModelMissingError, match="facenet512-casia, facenet512, mtcnn, sface, yunet"
+        ModelMissingError, match="facenet512-casia, antispoof, facenet512, mtcnn, sface, yunet"
     ):
         registry.entry("facenet128")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -16,12 +16,13 @@ from facekit.cli.data_options import (
     pairs_option,
     protocol_option,
 )
+from facekit.cli.options import liveness_model_option
 from facekit.cli.render.output import emit_json, exit_with, note_error
 from facekit.cli.types import FOLDER
 from facekit.errors import UsageError
 
 
-@click.command("evaluate", cls=Command, basic="model data protocol output json")
+@click.command("evaluate", cls=Command, basic="model data protocol liveness-model output json")
 @click.argument("sources", nargs=-1, required=True, metavar="DATA...", type=DATA)
 @click.option(
     "--data",
@@ -29,9 +30,14 @@ from facekit.errors import UsageError
     help="Folder of the photos of pair lists that are not beside their list.",
 )
 @protocol_option("devtest of LFW, else folders")
+@liveness_model_option
 @evaluation_options
 def evaluate(
-    sources: tuple[Path, ...], data: Path | None, protocol: str | None, **options: Any
+    sources: tuple[Path, ...],
+    data: Path | None,
+    protocol: str | None,
+    liveness_model: str | None,
+    **options: Any,
 ) -> None:
     """Measure accuracy on labeled photos: one or several data sets.
 
@@ -39,12 +45,18 @@ def evaluate(
     file of insightface, whose photos are crops; or a pair list: a table with a header such as
     a,b,same, LFW's format, or the pairs.csv of an earlier report.
 
+    With --liveness-model the detector of presentation attacks is measured instead.  DATA then holds
+    the folder bona-fide, and one for each species of attack: print, replay, ...
+
     \b
     Example: facekit evaluate photos/
              facekit evaluate lfw.bin cfp_fp.bin agedb_30.bin --model sface -o report
              facekit evaluate mine.csv --data photos --model facenet512-casia --model sface
              facekit evaluate photos/ --identification --gallery-size 100
+             facekit evaluate presentations/ --liveness-model fas.onnx
     """
+    if liveness_model is not None:
+        _evaluate_liveness(sources, liveness_model, **options)
     _evaluate(sources, protocol, data, **options)
 
 
@@ -75,6 +87,41 @@ def eval_lfw(data: Path | None, protocol: str | None, pairs: Path | None, **opti
     else:
         default = None if options["profile"] else "devtest"
         _evaluate(() if data is None else (data,), protocol or default, None, **options)
+
+
+def _evaluate_liveness(sources: tuple[Path, ...], liveness_model: str, **options: Any) -> NoReturn:
+    """Ends with the exit code of the first photo that cannot be read."""
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        is_given = ctx.get_parameter_source(parameter.name or "") is _TYPED
+        if is_given and parameter.name not in _WITH_LIVENESS:
+            raise UsageError(f"{parameter.opts[0]} goes without --liveness-model.")
+    if len(sources) != 1:
+        raise UsageError(f"--liveness-model takes one DATA. Received: {len(sources)}")
+    from facekit.cli.render.evaluation import liveness_text
+    from facekit.cli.requests import pipeline_request
+    from facekit.cli.terminal import TerminalReporter
+    from facekit.tasks.evaluate_liveness import evaluate_liveness
+
+    report = evaluate_liveness(
+        sources[0], liveness_model, request=pipeline_request(**options), reporter=TerminalReporter()
+    )
+    if options["as_json"]:
+        emit_json(report.to_dict())
+    else:
+        click.echo(liveness_text(report))
+    if report.failed:
+        note_error(f"{len(report.failed)} photos failed; the first: {report.failed[0].error}")
+    exit_with([failure.error for failure in report.failed], answer=True)
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
+_WITH_LIVENESS = {
+    *("sources", "liveness_model", "as_json", "threads", "offline", "face", "detector"),
+    *("min_face", "min_score", "stage_thresholds", "scale_factor", "search_side", "rotate"),
+    "max_megapixels",
+}
+"""Parameters that have a meaning for a presentation attack detector."""
 
 
 def _evaluate(

@@ -13,17 +13,22 @@ from facekit.cli.options import (
 )
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.models import print_card
-from facekit.enums import Preprocessing
+from facekit.enums import PadSystem, Preprocessing
 from facekit.errors import UsageError
 
 
-@click.command("card", cls=Command, basic="draft preprocessing output force json")
+@click.command("card", cls=Command, basic="draft preprocessing pad output force json")
 @click.argument("model", metavar="MODEL")
 @click.option("--draft", is_flag=True, help="Make a card to fill in for MODEL.")
 @click.option(
     "--preprocessing",
     type=EnumChoice(Preprocessing),
     help="With --draft: fill in how the network is fed, as this system does it.",
+)
+@click.option(
+    "--pad",
+    type=EnumChoice(PadSystem),
+    help="With --draft: the network is a presentation attack detector, of this system.",
 )
 @output_file("With --draft: write it here, beside MODEL as its name with .json.")
 @force_option("a card that exists")
@@ -32,6 +37,7 @@ def card_command(
     model: str,
     draft: bool,
     preprocessing: Preprocessing | None,
+    pad: PadSystem | None,
     output: Path | None,
     force: bool,
     as_json: bool,
@@ -48,14 +54,17 @@ def card_command(
     \b
     Example: facekit models card mine.onnx --draft --preprocessing insightface -o mine.json
              facekit models card mine.onnx
+             facekit models card fas.onnx --draft --pad minifasnet-v2 -o fas.json
              facekit verify a.jpg b.jpg --model mine.onnx --threshold 0.4
     """
     from facekit.tasks import model_card as task
 
     if draft:
-        made = task.card_draft(Path(model), preprocessing=preprocessing, output=output, force=force)
-    elif preprocessing is not None or output is not None or force:
-        raise UsageError("--preprocessing, -o and --force are for --draft.")
+        made = task.card_draft(
+            Path(model), preprocessing=preprocessing, pad=pad, output=output, force=force
+        )
+    elif (preprocessing, pad, output) != (None, None, None) or force:
+        raise UsageError("--preprocessing, --pad, -o and --force are for --draft.")
     else:
         made = task.card(model)
     print_card(made, as_json=as_json)

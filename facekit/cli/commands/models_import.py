@@ -111,6 +111,8 @@ def import_command(
     .pt, SphereFace-20's .caffemodel and sphereface_pytorch's .pth, and .weights.h5 of a net that
     facekit draws.  Both need --as NAME, and neither TensorFlow nor PyTorch.
 
+    A presentation attack detector is taken as it is, with its card beside it, and --as NAME.
+
     Over a model that is stored, or that facekit knows, --force is needed.  What changes is told:
     the thresholds before and after.
 
@@ -118,6 +120,7 @@ def import_command(
 
     \b
     Example: facekit models import models.tar
+             facekit models import fas.onnx --as fas
              facekit models import models.tar --trusted key.pub
              facekit models import w600k_mbf.onnx --as mbf --preprocessing insightface
              facekit models import ediffiqa_tiny_jun2024.onnx --as ediffiqa --quality-range 0 1

@@ -12,6 +12,7 @@ from facekit.cli.command import Command
 from facekit.cli.options import (
     embedding_options,
     json_option,
+    liveness_options,
     min_quality_option,
     parallel_options,
     photos_argument,
@@ -22,6 +23,7 @@ from facekit.cli.requests import pipeline_request
 from facekit.cli.server_options import server_options
 from facekit.cli.threshold_options import threshold_options
 from facekit.cli.types import FILE
+from facekit.enums import Liveness
 from facekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    basic="threshold min-similarity fmr pairs min-quality output plot face model server json",
+    basic="threshold min-similarity fmr pairs min-quality liveness liveness-model output plot face "
+    "model server json",
 )
 @server_options
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     "reads stdin.  With --json the answer is JSON Lines, an object on a line.",
 )
 @min_quality_option("An error, exit code 3, where a face that decides is poorer.")
+@liveness_options
 @output_file("With --pairs: write here instead of stdout (.csv or .jsonl).")
 @click.option(
     "--plot",
@@ -58,6 +62,8 @@ def verify(
     choice: ThresholdChoice,
     pairs: Path | None,
     min_quality: float | None,
+    liveness: Liveness,
+    liveness_model: str | None,
     output: Path | None,
     plot: Path | None,
     force: bool,
@@ -77,6 +83,7 @@ def verify(
     Example: facekit verify a.jpg b.jpg
              facekit verify --fmr 1e-4 --json a.jpg b.jpg
              facekit verify --pairs list.csv -o result.csv
+             facekit verify --liveness report --liveness-model fas.onnx a.jpg b.jpg
              facekit verify --server http://127.0.0.1:8000 a.jpg b.jpg
     """
     if pairs is None and len(photos) != 2:
@@ -85,6 +92,8 @@ def verify(
         raise UsageError("--pairs takes its photos from the list: no PHOTO or --plot with it.")
     if pairs is None and (output, workers, ray) != (None, None, None):
         raise UsageError("-o, --workers and --ray go with --pairs.")
+    if pairs is not None and (liveness, liveness_model) != (Liveness.OFF, None):
+        raise UsageError("--liveness goes with two photos, not with --pairs.")
     if photos == ("-", "-"):
         raise UsageError("stdin holds one photo; only one can be -.")
 
@@ -111,12 +120,14 @@ def verify(
 
     from facekit.cli.render.verification import print_verification
     from facekit.tasks import verify as verify_task
+    from facekit.tasks.liveness import LivenessRequest
 
     result = verify_task.verify(
         *photos,
         request=request,
         threshold=choice,
         min_quality=min_quality,
+        liveness=LivenessRequest(liveness, liveness_model),
         plot=plot,
         force=force,
         reporter=reporter,

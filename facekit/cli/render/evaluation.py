@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from facekit.cli.render.group_rates import group_lines
 from facekit.cli.render.identification_rates import identification_rows
-from facekit.cli.render.table import Column, table_in_blocks, wrapped
+from facekit.cli.render.table import Column, number, table, table_in_blocks, wrapped
 
 if TYPE_CHECKING:
     from facekit.evaluation.records import DataSetReport, EvaluationReport, ModelResult, Rate
+    from facekit.tasks.evaluate_liveness import LivenessReport
 
 _ORIGINS = {
     "other-folds": "the other folds",
@@ -24,6 +25,46 @@ _ORIGINS = {
 def report_text(report: EvaluationReport) -> str:
     """Each data set: a row a figure, a column a result; then comparisons and notes."""
     return "\n\n\n".join(map(_data_set_text, report.data_sets))
+
+
+def liveness_text(report: LivenessReport) -> str:
+    """A row for bona fide presentations and for each species of attack, then what to know."""
+    rates = report.rates
+    rows = [
+        ("bona fide", f"{rates.presentation_count:,}", _share(rates.bpcer), _share(rates.bpnrr)),
+        *(
+            (one.species, f"{one.presentation_count:,}", _share(one.apcer), _share(one.apnrr))
+            for one in rates.species
+        ),
+    ]
+    columns = (
+        *(Column("PRESENTATIONS"), number("PHOTOS"), number("ERROR RATE")),
+        number("NON-RESPONSE"),
+    )
+    worst = rates.worst
+    headline = "no attack was answered"
+    if worst is not None:
+        headline = f"APCER {_share(worst.apcer)}, of its worst species, {worst.species}"
+    acer = "-" if rates.acer is None else f"{rates.acer:.1%}"
+    sentences = (
+        f"{report.model} on {report.dataset}: {headline}; BPCER {_share(rates.bpcer)}; "
+        f"ACER, their mean, {acer}",
+        f"threshold {report.threshold_score:g}: {report.threshold_source}; faces found by "
+        f"{report.face_detector}",
+        "Error rate: of attacks APCER, the share classified as bona fide; of bona fide BPCER, the "
+        "share classified as attacks; each with its 95 % interval, non-responses left out. They "
+        "hold for these photos and instruments, and for no others.",
+    )
+    first, *others = (wrapped(one, others="  ") for one in sentences)
+    lines = [*first, "", *table(columns, rows), "", *(line for one in others for line in one)]
+    return "\n".join(lines)
+
+
+def _share(found: Rate | None) -> str:
+    if found is None:
+        return "-"
+    low, high = found.ci95
+    return f"{found.value:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _data_set_text(report: DataSetReport) -> str:

@@ -42,12 +42,23 @@ def _sentences(record: Mapping[str, Any], device: str | None) -> Iterator[str]:
         if face is not None and face["rotation_degrees"]:
             degrees = face["rotation_degrees"]
             yield f"{record['photo'][key]}: turned by {degrees} degrees clockwise"
+    for key, found in (record.get("liveness") or {}).items():
+        yield f"{record['photo'][key]}: {_liveness_text(found)}"
     if device is not None:
         yield f"device: {device}"
     if record["comparison_count"] > 1:
         yield f"best of {record['comparison_count']} comparisons:"
         for key, origin in record["matched"].items():  # lines of their own: a path is not broken
             yield f"  {_origin_text(record['photo'][key], origin)}"
+
+
+def _liveness_text(found: Mapping[str, Any]) -> str:
+    decision, score = found["decision"].replace("_", " "), found["bona_fide_score"]
+    said = f"{decision}, as {found['model']} classifies it"
+    if score is None:
+        return said
+    relation = ">=" if score >= found["threshold_score"] else "<"
+    return f"{said}: bona fide score {score:.3f} {relation} {found['threshold_score']:g}"
 
 
 def _origin_text(photo: str, origin: Mapping[str, Any]) -> str:

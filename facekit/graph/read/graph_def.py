@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
-from facekit.graph.read.protobuf import Messages, parse
+from facekit.graph.read.protobuf import Messages, message_class, parse
 from facekit.graph.weights import MAX_BYTES, reading_graph
 from facekit.system.inputs import InputKind
 from facekit.types import Float32Array
@@ -28,7 +29,7 @@ _GRAPH_DEF = Messages(
             "float_val": (5, "float", True),
             "int_val": (7, "int32", True),
         },
-        "List": {"i": (3, "int64", True)},
+        "List": {"s": (2, "bytes", True), "i": (3, "int64", True)},
         "Value": {
             "list": (1, "List", False),
             "s": (2, "bytes", False),
@@ -76,6 +77,38 @@ def graph_nodes(path: Path) -> Any:
     if not nodes:
         raise ModelBuildError(f"{path} is not a frozen TensorFlow graph: it has no nodes.")
     return nodes
+
+
+def nodes_of_json(nodes: Sequence[Mapping[str, Any]], tensors: Mapping[str, NDArray[Any]]) -> Any:
+    """Returns nodes from JSON, as protobuf writes a GraphDef; `tensors` has the constants' values.
+
+    Raises ValueError if a member has another type.
+    """
+    from google.protobuf import json_format  # type: ignore[import-untyped]  # it has no types
+
+    written = [
+        {
+            **node,
+            "attr": []
+            if node["op"] == "Const"
+            else [{"key": key, "value": value} for key, value in node["attr"].items()],
+        }
+        for node in nodes
+    ]
+    graph = message_class(_GRAPH_DEF)()
+    try:
+        json_format.ParseDict({"node": written}, graph, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from error
+    for node in graph.node:
+        if node.op == "Const":
+            values = tensors[node.name]
+            tensor = node.attr.add(key="value").value.tensor
+            tensor.dtype = next(key for key, dtype in _DTYPES.items() if dtype == values.dtype)
+            tensor.tensor_content = values.tobytes()
+            for size in values.shape:
+                tensor.tensor_shape.dim.add(size=size)
+    return graph.node
 
 
 def node_attributes(node: Any) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def parse(path: Path, messages: Messages, kind: InputKind) -> Any:
 
 def parse_bytes(content: bytes, messages: Messages) -> Any:
     """Returns the message.  Raises ValueError if the content is truncated or of another format."""
-    result = _message_class(messages)()
+    result = message_class(messages)()
     try:
         result.ParseFromString(content)
     except message.DecodeError as error:
@@ -63,7 +63,7 @@ def parse_bytes(content: bytes, messages: Messages) -> Any:
 
 
 @cache
-def _message_class(messages: Messages) -> Any:
+def message_class(messages: Messages) -> Any:
     """Creates the class of a message in a separate pool, so that its name cannot collide with
     others."""
     package = f"facekit_{messages.root}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from facekit.errors import ModelBuildError
 from facekit.graph import moves, operations
-from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Pads
+from facekit.graph.graph import DYNAMIC, NO_PADS, Graph, Node, Operation, Pads
 from facekit.graph.read.graph_def import GRAPH, graph_nodes, node_attributes, tensor_values
 from facekit.graph.weights import reading_graph
 
@@ -47,16 +48,21 @@ def read_tf_graph(path: Path, *, name: str) -> Graph:
     missing, is not finite or has an inconsistent shape, if a node is not used, or if a constant is
     used twice.  The message names the file, and the node if the cause is one node.
     """
-    reader = _Reader(path)
+    nodes = graph_nodes(path)
     with reading_graph(GRAPH, path):
-        return reader.graph(name)
+        return graph_of_nodes(nodes, name=name)
+
+
+def graph_of_nodes(nodes: Any, *, name: str) -> Graph:
+    """Returns the network of a GraphDef's nodes, with the errors of `read_tf_graph`."""
+    return _Reader(nodes).graph(name)
 
 
 class _Reader:
     """The nodes of one file, and the graph's nodes that have been created from them."""
 
-    def __init__(self, path: Path) -> None:
-        self.nodes = {node.name: node for node in graph_nodes(path)}
+    def __init__(self, nodes: Any) -> None:
+        self.nodes = {node.name: node for node in nodes}
         self.created: dict[str, Node] = {}
         self.used: Counter[str] = Counter()
         """The number of uses of each constant and operation so far."""
@@ -119,8 +125,7 @@ class _Reader:
         return convert(self, _inputs(node), attributes, _layer_name(node.name))
 
     def _output(self) -> str:
-        """Returns the name of the L2 normalization's input, or else of the only node that is no
-        input of another node."""
+        """Returns the name of the L2 normalization's input, or else of the last node."""
         steps = [node for node in self.nodes.values() if _L2_NORM_NODE.match(node.name)]
         for node in steps:
             if node.op not in _L2_NORM_OPERATIONS:
@@ -192,9 +197,10 @@ def _multiply(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) 
     return operations.multiply(reader.use_node(x), reader.use_constant(constant), name)
 
 
-def _relu(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
-    (x,) = inputs
-    return operations.relu(reader.use_node(x), name)
+def _activation(
+    operation: Operation, reader: _Reader, inputs: list[str], _: dict[str, Any], name: str
+) -> Node:
+    return operations.activation(operation, reader.use_node(*inputs), name)
 
 
 def _concatenate(reader: _Reader, inputs: list[str], _: dict[str, Any], name: str) -> Node:
@@ -263,8 +269,7 @@ def _batch_norm(reader: _Reader, inputs: list[str], attributes: dict[str, Any], 
 
 
 def _pair(attributes: dict[str, Any], key: str, name: str) -> tuple[int, int]:
-    """Returns (rows, columns) from an attribute (1, rows, columns, 1), or (1, 1) if it is
-    absent."""
+    """Returns (rows, columns) of an attribute (1, rows, columns, 1), or (1, 1) without it."""
     values = tuple(attributes[key].list.i) if key in attributes else (1, 1, 1, 1)
     if len(values) != 4 or values[::3] != (1, 1) or min(values) < 1:
         raise ModelBuildError(f"{name}: {key} of (1, rows, columns, 1) needed, got {values}.")
@@ -282,16 +287,14 @@ _OPERATIONS: dict[str, Callable[[_Reader, list[str], dict[str, Any], str], Node]
     "Placeholder": _placeholder,
     "Conv2D": _convolution,
     "BiasAdd": _bias_add,
-    "Add": _add,
-    "AddV2": _add,
+    **dict.fromkeys(("Add", "AddV2"), _add),
     "Mul": _multiply,
-    "Relu": _relu,
+    "Relu": partial(_activation, Operation.RELU),
+    "Sigmoid": partial(_activation, Operation.SIGMOID),
     "ConcatV2": _concatenate,
     "MaxPool": _max_pool,
     "AvgPool": _average_pool,
     "Reshape": _reshape,
     "MatMul": _dense,
-    "FusedBatchNorm": _batch_norm,
-    "FusedBatchNormV2": _batch_norm,
-    "FusedBatchNormV3": _batch_norm,
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),
 }
