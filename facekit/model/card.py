@@ -159,8 +159,6 @@ class Card:
             "quantization": blanks_to_null(asdict(self.quantization), "input_formula"),
             "calibration": self.calibration.to_dict(),
         }
-        if self.quality is None:
-            del members["quality"]
         plain: dict[str, Any] = json.loads(json.dumps(members, allow_nan=False))
         return plain
 

@@ -227,6 +227,7 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
 
 OPTIONAL = (
     ("pad",),
+    ("quality",),
     ("detector",),
     ("flip",),
     *(("calibration", name) for name in ("margin", "space", "others")),
