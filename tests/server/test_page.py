@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from facekit.photo.reading import NamedBytes
 from facekit.types import CropSpec, Face
 from tests.server.browsing import Visit
 from tests.server.service import Service
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytest.importorskip("playwright", reason="needs the dev extra")
 pytest.importorskip("starlette", reason="needs the serve extra")
@@ -186,6 +190,26 @@ def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path)
             seen.page.get_by_role("dialog").get_by_role("button", name=answer, exact=True).click()
     seen.page.get_by_text("2 people", exact=True).wait_for()
     assert seen.people() == ["Barack", "Barry"]
+
+
+def test_a_face_that_may_be_two_people_is_said_with_both_names(seen: Visit, photos: Path) -> None:
+    seen.tab("Known people")
+    seen.enroll("Barack", photos / "obama.jpg")
+    seen.enroll("Joe", photos / "biden.jpg")
+
+    def with_margin(route: Route) -> None:
+        """Asks for a margin that no two people have, whatever the card's is."""
+        body, kind = route.request.post_data_buffer, route.request.headers["content-type"]
+        assert body is not None
+        end = b"--" + kind.split("boundary=")[1].encode()
+        part = end + b'\r\nContent-Disposition: form-data; name="min_margin"\r\n\r\n2\r\n'
+        route.continue_(post_data=part + body)
+
+    seen.page.route("**/identify", with_margin)
+    seen.choose("Who is it?", photos / "obama2.jpg")
+    who = seen.region("Who is it?")
+    who.locator(".candidates").wait_for()
+    assert who.locator(".verdict-line").inner_text() == "Either Barack or Joe"
 
 
 def test_a_name_is_text_and_nothing_else(seen: Visit, photos: Path) -> None:

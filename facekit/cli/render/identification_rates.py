@@ -22,10 +22,7 @@ def identification_rows(
     if found is None:
         return []
     closed = found.closed_set
-    photos = "a photo" if found.photo_count == 1 else f"{found.photo_count} photos"
-    rows: list[tuple[str, Callable[[ModelResult], str]]] = [
-        (f"all enrolled, {photos} each", _searched)
-    ]
+    rows: list[tuple[str, Callable[[ModelResult], str]]] = [("all enrolled", _searched)]
     rows += [
         (f"  rank {one.rank}", partial(_rank, number))
         for number, one in enumerate(closed.identified)
@@ -42,17 +39,18 @@ def identification_rows(
             ),
         ]
         rows += [
-            (f"  FNIR at FPIR {fpir:g}", partial(_open, number, partial(_fnir, fpir)))
+            (f"  at FPIR {fpir:g}", partial(_open, number, partial(_fnir, fpir)))
             for fpir in _SHOWN_FPIRS
         ]
-        rows.append(("  by identify's rule", partial(_open, number, _chosen)))
+        rows.append(("  as identify", partial(_open, number, _chosen)))
     return rows
 
 
 def _searched(model: ModelResult) -> str:
     assert model.identification is not None
-    closed = model.identification.closed_set
-    return f"{closed.people_count:,} people, {closed.probe_count:,} searches"
+    closed, photos = model.identification.closed_set, model.identification.photo_count
+    enrolled = "1 photo" if photos == 1 else f"{photos} photos"
+    return f"{closed.people_count:,} people, {enrolled} each; {closed.probe_count:,} searches"
 
 
 def _rank(number: int, model: ModelResult) -> str:
@@ -67,11 +65,10 @@ def _margin(number: int, model: ModelResult) -> str:
     if number >= len(margins):
         return ""
     rule = margins[number].rule
-    caught = "" if rule.wrong_caught is None else f" and {rule.wrong_caught:.1%}"
-    return (
-        f"{rule.least:.3f}: ambiguous {rule.right_lost:.1%} of {rule.right_count:,} right{caught} "
-        f"of {rule.wrong_count:,} wrong"
-    )
+    caught = ""
+    if rule.wrong_caught is not None:
+        caught = f", catches {rule.wrong_caught:.1%} of {rule.wrong_count:,} wrong"
+    return f"{rule.least:.3f} loses {rule.right_lost:.1%} of {rule.right_count:,}{caught}"
 
 
 def _open(number: int, cell: Callable[[OpenSet], str], model: ModelResult) -> str:
@@ -81,14 +78,14 @@ def _open(number: int, cell: Callable[[OpenSet], str], model: ModelResult) -> st
 
 def _counts(found: OpenSet) -> str:
     return (
-        f"{found.mated_count:,} searches for them, {found.non_mated_count:,} for strangers, "
+        f"{found.mated_count:,} searches, {found.non_mated_count:,} for strangers, "
         f"{found.draw_count} draws"
     )
 
 
 def _fnir(fpir: float, found: OpenSet) -> str:
     point = next((one for one in found.fnir if one.fpir == fpir), None)
-    return "not measurable" if point is None else _rate(point.fnir, point.ci95)
+    return "not measurable" if point is None else f"FNIR {_rate(point.fnir, point.ci95)}"
 
 
 def _chosen(found: OpenSet) -> str:
