@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks.made_up_attacks import made_up_print
 from facekit.cli import cli
 from facekit.model import store
 from facekit.model.card import Task
 from facekit.photo.decode import read_image
 from facekit.photo.write import write_png
+from tests.made_up_attacks import made_up_print
 from tests.networks.tiny_pad import write_pad
 from tests.schemas import require_schema
 

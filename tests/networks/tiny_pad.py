@@ -1,6 +1,6 @@
 """A presentation attack detector of a few numbers: it looks at how much redder than blue a face is.
 
-Made-up prints and screens (benchmarks/made_up_attacks.py) have paler or bluer skin than the photos
+Made-up prints and screens (tests/made_up_attacks.py) have paler or bluer skin than the photos
 that they are made of; of real attacks it says nothing.  It is fed as minivision's MiniFASNet is:
 0..255, BGR, logits of three classes, of which the second is bona fide.
 """

@@ -45,7 +45,7 @@ def liveness_text(report: LivenessReport) -> str:
     headline = "no attack was answered"
     if worst is not None:
         headline = f"APCER {_share(worst.apcer)}, of its worst species, {worst.species}"
-    acer = "-" if rates.acer is None else f"{rates.acer:.1%}"
+    acer = "-" if rates.acer is None else f"{100 * rates.acer:.1f} %"
     sentences = (
         f"{report.model} on {report.dataset}: {headline}; BPCER {_share(rates.bpcer)}; "
         f"ACER, their mean, {acer}",
@@ -64,7 +64,7 @@ def _share(found: Rate | None) -> str:
     if found is None:
         return "-"
     low, high = found.ci95
-    return f"{found.value:.1%} ({low:.1%} to {high:.1%})"
+    return f"{100 * found.value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _data_set_text(report: DataSetReport) -> str:

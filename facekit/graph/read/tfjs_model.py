@@ -76,7 +76,7 @@ def _plain_nodes(topology: Fields, tensors: dict[str, NDArray[Any]]) -> Iterator
 
     A constant's values are in `tensors`; Identity is left out, and its readers read its input.
     """
-    nodes = [
+    nodes: list[dict[str, Any]] = [
         {
             "name": node.text("name"),
             "op": node.text("op"),
@@ -85,7 +85,7 @@ def _plain_nodes(topology: Fields, tensors: dict[str, NDArray[Any]]) -> Iterator
         }
         for node in topology.parts("node")
     ]
-    same = {str(node["name"]): node["input"][0] for node in nodes if node["op"] == "Identity"}
+    same = {node["name"]: node["input"][0] for node in nodes if node["op"] == "Identity"}
     for node in nodes:
         if node["op"] == "Identity":
             continue

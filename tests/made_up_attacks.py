@@ -1,14 +1,11 @@
 """Makes photos that look as presentation attacks do, for tests of the machinery.
 
-    python -m benchmarks.made_up_attacks PHOTO... -o DIR [--seed N]
-
-Writes DIR/bona-fide, DIR/print, DIR/replay and DIR/cut.  These are drawings, neither photographed
-prints nor screens: error rates on them say nothing about real attacks.
+These are drawings, neither photographed prints nor screens: error rates on them say nothing about
+real attacks.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -83,17 +80,4 @@ def write_made_up(photos: list[Path], folder: Path, *, seed: int = 0) -> None:
 
 
 def _pixels(values: np.ndarray) -> UInt8Array:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", nargs="+", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    write_made_up(given.photos, given.output, seed=given.seed)
-
-
-if __name__ == "__main__":
-    main()
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
