@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,9 +16,6 @@ from facekit.photo.reading import NamedBytes
 from facekit.types import CropSpec, Face
 from tests.server.browsing import Visit
 from tests.server.service import Service
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Route
 
 pytest.importorskip("playwright", reason="needs the dev extra")
 pytest.importorskip("starlette", reason="needs the serve extra")
@@ -158,7 +154,7 @@ def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path)
     seen.region("Who is it?").get_by_text("so that nobody can be named").wait_for()
     seen.choose("Enroll", photos / "obama.jpg")
     seen.region("Enroll").get_by_text(re.compile(r"^Quality \d+ of 100")).wait_for()
-    seen.refused.append(422)  # no face to rate in the next photo
+    seen.refused.append(422)  # gray.png has no face to rate
     seen.enroll("Barack", photos / "gray.png")
     outcome = seen.region("Enroll").get_by_role("status")
     assert "1 photo added, 1 not used" in outcome.inner_text()
@@ -197,15 +193,14 @@ def test_a_face_that_may_be_two_people_is_said_with_both_names(seen: Visit, phot
     seen.enroll("Barack", photos / "obama.jpg")
     seen.enroll("Joe", photos / "biden.jpg")
 
-    def with_margin(route: Route) -> None:
-        """Asks for a margin that no two people have, whatever the card's is."""
-        body, kind = route.request.post_data_buffer, route.request.headers["content-type"]
-        assert body is not None
-        end = b"--" + kind.split("boundary=")[1].encode()
-        part = end + b'\r\nContent-Disposition: form-data; name="min_margin"\r\n\r\n2\r\n'
-        route.continue_(post_data=part + body)
-
-    seen.page.route("**/identify", with_margin)
+    # The service is asked for a margin that no two people have, whatever the card's is.
+    seen.page.evaluate("""() => {
+      const fetched = window.fetch;
+      window.fetch = (address, options) => {
+        if (String(address).endsWith("identify")) options.body.append("min_margin", "2");
+        return fetched(address, options);
+      };
+    }""")
     seen.choose("Who is it?", photos / "obama2.jpg")
     who = seen.region("Who is it?")
     who.locator(".candidates").wait_for()
