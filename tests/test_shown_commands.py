@@ -51,7 +51,7 @@ NOT_RUN = {
     r"calibrate": "wants thousands of pairs; tests/cli calibrates on made-up ones",
     r"facekit benchmark": "minutes; tests/bench measures",
     r"sphere": "no published weights are here; tests/conversion writes such files",
-    r"\bfas\b|antispoof|npm pack": "a user's own network, or npm; tests/cli/test_liveness_options.py",
+    r"\bfas\b|antispoof|npm pack": "a user's network; tests/cli/test_liveness_options.py",
     r"keras|saved-model": "starts TensorFlow; tests/training does it",
 }
 """what a command's text matches, and why it is not run here"""
