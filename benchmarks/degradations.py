@@ -28,12 +28,23 @@ def degraded(photo: UInt8Array, name: str, copy: int, *, seed: int) -> tuple[UIn
     """
     if copy == 0:
         return photo, CLEAN
-    random = np.random.default_rng([seed, copy, zlib.crc32(name.encode())])
-    first, second = random.permutation(list(WAYS))[:2]
-    photo = WAYS[first](photo, float(random.uniform()), random)
+    first, second, severity, random = _drawn(name, copy, seed)
+    photo = WAYS[first](photo, severity, random)
     if random.uniform() >= _SECOND:
-        return photo, str(first)
+        return photo, first
     return WAYS[second](photo, float(random.uniform()), random), f"{first}+{second}"
+
+
+def severity_of(name: str, copy: int, *, seed: int) -> float:
+    """Returns the severity, 0..1, of the first way in which `degraded` makes a copy worse."""
+    return _drawn(name, copy, seed)[2]
+
+
+def _drawn(name: str, copy: int, seed: int) -> tuple[str, str, float, np.random.Generator]:
+    """Returns two ways, the severity of the first, and what draws the rest."""
+    random = np.random.default_rng([seed, copy, zlib.crc32(name.encode())])
+    first, second = map(str, random.permutation(list(WAYS))[:2])
+    return first, second, float(random.uniform()), random
 
 
 def _blur(photo: UInt8Array, severity: float, _: np.random.Generator) -> UInt8Array:

@@ -18,6 +18,7 @@ import numpy as np
 from facekit.graph.graph import Graph, Operation
 from facekit.graph.read.litert import read_litert_graph
 from facekit.graph.write import onnx as writer
+from facekit.graph.write.onnx_elementwise import elementwise
 from facekit.model.store import find
 
 ROUNDS = 40
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--model", default="sface")
     graph = read_litert_graph(find(parser.parse_args().model).path, name="net")
     sessions = {"as facekit writes it": session(graph)}
-    writer.WRITERS[Operation.PRELU] = writer.elementwise("PRelu")
+    writer.WRITERS[Operation.PRELU] = elementwise("PRelu")
     sessions["PRelu"] = session(graph)
     shape = (1, *graph.inputs[0].shape[1:])
     picture = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)

@@ -149,6 +149,20 @@ class CropSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySpec:
+    """How the output of a network that rates faces is read; see facekit/face/quality_net.py."""
+
+    worst: float
+    """The output that becomes the quality score 0."""
+    best: float
+    """The output that becomes 100; what lies between is proportional, what lies beyond cut off."""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.worst) and np.isfinite(self.best) and self.worst != self.best):
+            raise ValueError(f"worst and best must be two finite numbers. Received: {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class PadSpec:
     """How a network for presentation attack detection is fed and read; see face/liveness.py.
 

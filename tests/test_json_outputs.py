@@ -22,7 +22,8 @@ from facekit.cli import cli
 from facekit.model import installation
 from facekit.tasks.doctor import examine
 from tests.model.made_up_model import write_network
-from tests.schemas import require_failure, require_schema
+from tests.schemas import require_failure, require_schema, schemas
+from tests.small_lfw import home_of_its_own
 
 DATA = Path(__file__).parent / "data"
 OBAMA, OBAMA2, BIDEN = (str(DATA / f"{name}.jpg") for name in ("obama", "obama2", "biden"))
@@ -287,6 +288,75 @@ def test_a_gallery_from_its_first_day_to_its_last(
     require("gallery remove", "Joe Biden")
     require("gallery import", exported)
     require("gallery rekey")
+
+
+# A bad photo among good ones.
+
+
+BAD_AMONG_GOOD = {
+    "compare": (4, "compare obama.jpg bad.jpg biden.jpg"),
+    "cluster": (4, "cluster obama.jpg bad.jpg biden.jpg"),
+    "detect": (4, "detect obama.jpg bad.jpg biden.jpg"),
+    "quality": (4, "quality obama.jpg bad.jpg biden.jpg"),
+    "embed": (4, "embed obama.jpg bad.jpg biden.jpg -o out.npz"),
+    "enroll": (4, "enroll Barack obama.jpg bad.jpg --gallery new.db"),
+    "identify": (4, "identify obama.jpg bad.jpg biden.jpg --gallery people.db"),
+    "verify list": (4, "verify --pairs pairs.csv -o out.csv"),
+    "align-dataset": (4, "align-dataset --data labeled -o crops --workers 1"),
+    "evaluate": (0, "evaluate labeled --workers 1"),
+}
+"""The exit code and the command of each form of output that lists failures."""
+
+
+def failures(payload: Any) -> list[dict[str, Any]]:
+    """All items of the members `failed`, wherever they are."""
+    if isinstance(payload, list):
+        return [one for value in payload for one in failures(value)]
+    if not isinstance(payload, dict):
+        return []
+    inner = [one for name, value in payload.items() if name != "failed" for one in failures(value)]
+    return [*payload.get("failed", ()), *inner]
+
+
+def test_every_form_of_output_that_lists_failures_is_asked_for_them() -> None:
+    """calibrate needs more photos than there are here: see its own tests."""
+    listing = {
+        file.removesuffix(".json")
+        for file, schema in schemas().items()
+        if file != "common.json" and "common.json#/$defs/failed" in json.dumps(schema)
+    }
+    assert listing == {name.split()[0] for name in BAD_AMONG_GOOD} | {"calibrate"}
+    assert '"failed": {"type": "array", "items": {"$ref": "#/$defs/photo_failure"}}' in json.dumps(
+        schemas()["common.json"]
+    )
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", BAD_AMONG_GOOD)
+def test_a_bad_photo_among_good_ones_is_told_with_its_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "evaluate":
+        pytest.importorskip("sklearn", reason="needs the evaluate extra")
+        monkeypatch.setenv("FACEKIT_HOME", str(home_of_its_own(tmp_path / "facekit")))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("labeled/Barack", "labeled/Joe"):
+        Path(folder).mkdir(parents=True)
+    for photo, folder in ((OBAMA, "Barack"), (OBAMA2, "Barack"), (BIDEN, "Joe")):
+        Path(Path(photo).name).symlink_to(photo)
+        Path("labeled", folder, Path(photo).name).symlink_to(photo)
+    for bad in ("bad.jpg", "labeled/Joe/bad.jpg"):
+        Path(bad).write_bytes(b"no photo")
+    Path("pairs.csv").write_text("obama.jpg,obama2.jpg\nobama.jpg,bad.jpg\n")
+    if name == "identify":
+        facekit.Gallery("people.db").enroll("Barack", ["obama2.jpg"])
+    code, command = BAD_AMONG_GOOD[name]
+    payload = told(*command.split(), code=code)
+    require_schema(name, payload)
+    (failure,) = failures(payload)
+    assert failure["photo"].endswith("bad.jpg")
+    assert (failure["error"]["type"], failure["error"]["exit_code"]) == ("ImageError", 4)
+    assert "bad.jpg" in failure["error"]["message"]
 
 
 # Errors.

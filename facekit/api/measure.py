@@ -32,6 +32,12 @@ def evaluate(
     flip: Flip | str | None = None,
     subtract_mean: bool = False,
     all_pairs: bool = False,
+    identification: bool = False,
+    gallery_sizes: Sequence[int] = (),
+    enrolled_photos: int | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+    groups: str | Path | None = None,
     limit: int | None = None,
     recompute: bool = False,
     workers: int | None = None,
@@ -51,6 +57,10 @@ def evaluate(
     `profile`: the evaluation of another system, as its authors run it.  `flip`: whether the mirror
     image counts, instead of the card's rule.  `subtract_mean`: center about the mean of the pairs
     that the threshold is chosen on.  `all_pairs`: also measure rates over all pairs of the photos.
+    `identification`: also enroll people and search for their other photos and for strangers, in
+    galleries of `gallery_sizes` people, with `enrolled_photos` photos each, drawn `draws` times by
+    `seed`; the defaults are half of the people, 1, 6 and 0.
+    `groups`: a table of the groups of photos or people, whose error rates are measured too.
     `limit`: use only the first pairs of each kind of every fold.  `recompute`: also embed photos
     that are in the cache.  `workers`: number of processes; None chooses it by the number of photos.
     `output`: a folder for the report; `force`: replace an earlier report.  `face`: on LFW, people
@@ -73,6 +83,14 @@ def evaluate(
         flip=optional_choice(Flip, flip, "flip"),
         subtract_mean=subtract_mean,
         all_pairs=all_pairs,
+        identification=evaluate_task.identification_options(
+            identification,
+            gallery_sizes=gallery_sizes,
+            enrolled_photos=enrolled_photos,
+            draws=draws,
+            seed=seed,
+        ),
+        groups=optional_path(groups),
         recompute=recompute,
         workers=workers,
         output=optional_path(output),

@@ -29,6 +29,7 @@ from facekit.api.arguments import (
 from facekit.enums import ClusterMethod, FacePolicy, Liveness, Metric
 from facekit.face.detector import DetectorOptions
 from facekit.face.quality import FaceQuality
+from facekit.gallery.identify import OpenSetChoice
 from facekit.photo.limits import DEFAULT_LIMITS, ImageLimits
 from facekit.photo.reading import PictureSource
 from facekit.pipeline.locate import Locator
@@ -39,6 +40,7 @@ from facekit.runtime.delegates import AcceleratorRequest
 from facekit.tasks import cluster as cluster_task
 from facekit.tasks import compare as compare_task
 from facekit.tasks import embed as embed_task
+from facekit.tasks import quality as quality_task
 from facekit.tasks import track as track_task
 from facekit.tasks import verify as verify_task
 from facekit.tasks import verify_pairs as pairs_task
@@ -205,16 +207,19 @@ def quality(
     *,
     face: FacePolicy | str = FacePolicy.ALL,
     detector: str | Path | None = None,
+    quality_model: str | Path | None = None,
     request: PipelineRequest | None = None,
 ) -> list[tuple[FaceQuality, ...]]:
     """Returns how well the faces of each photo can be recognized; see `FaceQuality`.
 
     `photos`, `face`, `detector`: as in `detect`; the faces come in its order.  Of those, only faces
-    that `face` selects are rated.
+    that `face` selects are rated.  `quality_model`: a network that gives the unified scores, by its
+    name or its file with a card; None means facekit's formula.
     Raises the errors of `detect`.
     """
+    net = None if quality_model is None else quality_task.open_quality_net(os.fspath(quality_model))
     found = detect(photos, face=face, detector=detector, request=request)
-    return [located.qualities for located in found]
+    return [quality_task.qualities_of(located, net) for located in found]
 
 
 def embed(
@@ -325,6 +330,7 @@ def track(
     metric: Metric | str = Metric.COSINE,
     min_similarity: float | None = None,
     fmr: float | str | None = None,
+    min_margin: float | None = None,
     output: str | Path | None = None,
     force: bool = False,
     options: TrackOptions | None = None,
@@ -336,9 +342,10 @@ def track(
 
     `video`: a file, a stream's URL, or a camera's number.  `gallery`: the known people; None means
     the default gallery, if it exists.  `threshold`, `metric`, `min_similarity`, `fmr`: of a known
-    face, as in `verify`; without any, by the gallery's size, as in `Gallery.identify`.  `options`:
-    settings of tracking.  `output`: file for a video with boxes and names, complete after the
-    iterator's end; `force`: replace an existing file.
+    face, as in `verify`; without any, by the gallery's size; `min_margin`: the least margin of a
+    face that is named; all as in `Gallery.identify`.  `options`: settings of tracking.  `output`:
+    file for a video with boxes and names, complete after the iterator's end; `force`: replace an
+    existing file.
     Raises UsageError, InputError for a video that cannot be opened, StorageError, and the errors of
     `load`.
     """
@@ -347,7 +354,9 @@ def track(
         request=replace(pipeline_request(model, None, request), face=FacePolicy.ALL),
         options=options,
         location=GalleryLocation(None if gallery is None else str(gallery)),
-        threshold=threshold_choice(threshold, metric, min_similarity, fmr),
+        threshold=OpenSetChoice(
+            threshold_choice(threshold, metric, min_similarity, fmr), min_margin=min_margin
+        ),
         output=optional_path(output),
         force=force,
         reporter=reporter,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from facekit.cli.command import Group
+from facekit.cli.command import TYPED, Group
 from facekit.cli.render.output import begin_telling, emit_error, lose, tell_usage
 from facekit.errors import INTERRUPTED, READER_GONE, FacekitError, StorageError, UsageError
 from facekit.version import __version__
@@ -160,8 +160,11 @@ class Cli(Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        typed = tuple(args)
         with _exit_codes(lambda: bool(extra.get("obj"))):
-            return super().make_context(info_name, args, parent, **extra)
+            ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[TYPED] = typed
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         # The option may be said in a configuration file; the error may come before it is read.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,24 @@ from facekit.system.suggest import did_you_mean
 
 if TYPE_CHECKING:  # what help pages take is imported where one is shown
     from facekit.cli.pages import Explanation, Page, Section
+
+
+TYPED = "facekit.typed"
+"""Key of a context's `meta`: the arguments of the command line."""
+
+
+def command_line(ctx: click.Context) -> str:
+    """Returns the command line for a shell, with ~ for the user's home folder."""
+    words = ["facekit"]
+    home = os.path.expanduser("~").rstrip("/") + "/"
+    for word in ctx.meta[TYPED]:
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and equals and value.startswith(home):
+            words.append(option)  # a shell sees no home folder in --data=~/lfw
+            word = value
+        under_home = len(home) > 1 and word.startswith(home)
+        words.append(f"~/{quote(word[len(home) :])}" if under_home else quote(word))
+    return " ".join(words)
 
 
 class Command(click.Command):

@@ -29,7 +29,7 @@ VARIABLE = "_FACEKIT_COMPLETE"
 """of the environment, by which a shell's script asks for completions"""
 
 MODELS = frozenset(("model", "models", "like", "start_from"))
-OTHERS = frozenset(("detector", "recipe", "target", "vela", "config", "video"))
+OTHERS = frozenset(("detector", "quality_model", "recipe", "target", "vela", "config", "video"))
 """parameters of plain text that name a file, or something that facekit knows by name"""
 WORDS = frozenset(("protocol",))
 """parameters that are one of some words, which are no files"""
@@ -75,6 +75,8 @@ def _words(ctx: click.Context, param: click.Parameter) -> Iterable[str]:
             return _people(ctx)
         case "detector":
             return _models("detection")
+        case "quality_model":
+            return _models("quality")
         case name if name in MODELS:
             return _models("embedding" if isinstance(param, click.Option) else None)
     return ()

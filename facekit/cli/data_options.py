@@ -70,6 +70,50 @@ def reading_options(command: AnyCommand) -> AnyCommand:
     return command
 
 
+def identification_options(command: AnyCommand) -> AnyCommand:
+    for option in reversed(
+        (
+            click.option(
+                "--identification",
+                is_flag=True,
+                help="Also enroll people and search for their other photos, and for strangers.",
+            ),
+            click.option(
+                "--gallery-size",
+                "gallery_sizes",
+                type=Whole(2),
+                metavar="N",
+                multiple=True,
+                show_default="half of those with enough photos",
+                help="People in the gallery where others are unknown; may be repeated.",
+            ),
+            click.option(
+                "--enrolled-photos",
+                type=Whole(1),
+                metavar="N",
+                show_default="1",
+                help="Photos that are enrolled of each person.",
+            ),
+            click.option(
+                "--draws",
+                type=Whole(1),
+                metavar="N",
+                show_default="6",
+                help="How often the enrolled people are drawn.",
+            ),
+            click.option(
+                "--seed",
+                type=Whole(),
+                metavar="N",
+                show_default="0",
+                help="Seed of the random choice of the enrolled people.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def evaluation_options(command: AnyCommand) -> AnyCommand:
     """All options of evaluate and eval-lfw but those that say which data."""
     for option in reversed(
@@ -104,6 +148,13 @@ def evaluation_options(command: AnyCommand) -> AnyCommand:
                 "--all-pairs",
                 is_flag=True,
                 help="Also score every pair of the photos, for low FMRs.",
+            ),
+            identification_options,
+            click.option(
+                "--groups",
+                type=FILE,
+                help="Also the error rates of groups of people: a table photo,group or "
+                "person,group.",
             ),
             click.option(
                 "--limit",

@@ -36,6 +36,15 @@ class Rate(click.ParamType):  # type: ignore[type-arg]  # older clicks have no p
 
 RATE = Rate()
 
+min_margin_option = click.option(
+    "--min-margin",
+    metavar="COSINE",
+    type=Real(0, 2),
+    help="Name nobody who is less than this much more similar than the second person; 0 names "
+    "always.",
+    show_default="the card's",
+)
+
 
 def threshold_options(*, default: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """--metric, --threshold, --min-similarity and --fmr as the argument `choice`.

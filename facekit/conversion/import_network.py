@@ -3,7 +3,8 @@
 Two checks precede the installation.  The embeddings of the LiteRT file must be finite and differ by
 at most MAX_DIFFERENCE from those of the source file, or, if the source file cannot be run here,
 from those of the graph that was read from the source file.  Photos of one person must be more
-similar than photos of two people, unless `ImportOptions.accept_untrained` is set.
+similar than photos of two people, unless `ImportOptions.accept_untrained` is set.  A network that
+rates faces passes the same first check by its scores, and must rate blurred faces as poorer.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from facekit.conversion.preprocessing import (
     resolve_input,
     scaling_formula,
 )
+from facekit.conversion.rating_check import check_ratings
 from facekit.conversion.self_test import Inference, max_difference
 from facekit.conversion.source_inference import (
     can_run_source,
     require_source_runtime,
     source_inference,
 )
-from facekit.enums import Preprocessing
+from facekit.enums import Flip, Preprocessing
 from facekit.errors import ModelBuildError, UsageError
 from facekit.face.portraits import MIN_GAP, shipped_portraits
 from facekit.graph.fold import remove_unit_length, split_input_scaling
@@ -45,8 +47,11 @@ from facekit.reporter import SILENT, Reporter
 from facekit.runtime.litert import LiteRtNet
 from facekit.runtime.preprocess import model_input
 from facekit.system.files import write_atomically
+from facekit.types import QualitySpec
 from facekit.version import __version__
 
+_MAX_SHARE = 1e-4
+"""The largest difference of two ratings of a face, as a share of the output's range."""
 _PATTERN_COUNT = 2
 """The number of synthetic test images, in addition to the shipped faces."""
 
@@ -68,12 +73,12 @@ def import_network(
 
     Raises UsageError if the preprocessing is unknown or `options.size` differs from the file's
     input size, ModelBuildError if the network cannot be read, computes other embeddings than its
-    source, or does not distinguish faces, and MissingExtraError if the source format's runtime is
-    not installed.
+    source, or does not distinguish or rate faces, and MissingExtraError if the source format's
+    runtime is not installed.
     """
     require_source_runtime(path)
     imported = source_format.read(path, size=requested_size(options))
-    graph = _with_batch_one(imported.graph)
+    graph = _with_batch_one(imported.graph, rates=options.quality is not None)
     unscaled, scaling = split_input_scaling(graph)
     if scaling is not None and scaling[1] <= 0:
         unscaled, scaling = graph, None  # a card cannot store a negative standard deviation
@@ -85,7 +90,10 @@ def import_network(
             f"{path.name} scales its input itself, {scaling_formula(*scaling)}: the card says so"
         )
     reporter.note(f"input: {network_input}")
-    raw_embedding_graph = remove_unit_length(unscaled)
+    rates = options.quality is not None
+    if rates and network_input.flip is not Flip.NONE:
+        raise UsageError("--flip is for embeddings: a network that rates faces has one number.")
+    raw_embedding_graph = unscaled if rates else remove_unit_length(unscaled)
     if raw_embedding_graph is not unscaled:
         reporter.note(
             f"{path.name} gives embeddings unit length in its last step: that is left to facekit, "
@@ -96,7 +104,7 @@ def import_network(
     card = Card(
         name=name,
         variant=DEFAULT_VARIANT,
-        task=Task.EMBEDDING,
+        task=Task.QUALITY if rates else Task.EMBEDDING,
         architecture=NOT_STATED if options.architecture is None else options.architecture.value,
         file_name=f"{name}_{DEFAULT_VARIANT}{MODEL_SUFFIX}",
         file_sha256=hashlib.sha256(content).hexdigest(),
@@ -109,26 +117,33 @@ def import_network(
         ),
         input=network_input.card,
         crop=network_input.crop,
-        embedding_size=unscaled.outputs[0].shape[1] * network_input.flip.vectors,
+        embedding_size=0 if rates else unscaled.outputs[0].shape[1] * network_input.flip.vectors,
         flip=network_input.flip,
+        quality=options.quality,
         tools={"facekit": __version__, "flatbuffers": version("flatbuffers")},
     )
     model_path = into / card.file_name
     write_atomically(model_path, content)
     require_runs(path, graph, model_path)
     net = LiteRtNet(model_path)
-    difference = _checked_difference(net, source_inference(path, graph), network_input, path)
+    difference = _checked_difference(
+        net, source_inference(path, graph), network_input, path, options.quality
+    )
     ran_source = can_run_source(path)
     source_title = (
         f"{path.name} itself" if ran_source else f"the graph that was read from {path.name}"
     )
     reporter.note(
-        f"gives the same embeddings as {source_title}: they differ by {difference:.1e} at most, "
-        "at unit length"
+        f"answers as {source_title}: greatest difference {difference:.1e}, "
+        + ("as a share of the output's range" if rates else "in embeddings of unit length")
     )
-    face_check = check_faces(net, network_input.card, network_input.crop, network_input.flip)
-    reporter.note(f"cosine similarity of the faces that ship with facekit: {face_check}")
-    if not options.accept_untrained:
+    if rates:
+        face_check = None
+        check_ratings(net, card, accept=options.accept_untrained, reporter=reporter)
+    else:
+        face_check = check_faces(net, network_input.card, network_input.crop, network_input.flip)
+        reporter.note(f"cosine similarity of the faces that ship with facekit: {face_check}")
+    if face_check is not None and not options.accept_untrained:
         _require_distinguished(
             face_check,
             _check_other_preprocessing(net, scaling, network_input),
@@ -146,10 +161,11 @@ def import_network(
     )
 
 
-def _with_batch_one(graph: Graph) -> Graph:
+def _with_batch_one(graph: Graph, *, rates: bool) -> Graph:
     """Returns the graph with a batch of 1 in place of a dynamic batch.
 
-    Raises ModelBuildError if the graph is not an embedding network.
+    Raises ModelBuildError if the graph is not an embedding network, or with `rates` not a network
+    with one number for a face.
     """
     graph = graph.rewrite(
         lambda node: replace(node, shape=(1, *node.shape[1:])) if node.shape[0] == DYNAMIC else node
@@ -161,7 +177,17 @@ def _with_batch_one(graph: Graph) -> Graph:
             f"{graph.name}: one image of three colors and of a known size needed. Received: "
             f"{_join_shapes(inputs)}."
         )
-    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] < 2:
+    if rates and outputs != [(1, 1)]:
+        raise ModelBuildError(
+            f"{graph.name}: one number for a face needed, of shape (1, 1), of a network that rates "
+            f"faces. Received: {_join_shapes(outputs)}."
+        )
+    if not rates and outputs == [(1, 1)]:
+        raise ModelBuildError(
+            f"{graph.name} gives one number for a face, which is no embedding. If it rates how "
+            "well faces can be recognized, pass --quality-range, such as --quality-range 0 1."
+        )
+    if not rates and (len(outputs) != 1 or len(outputs[0]) != 2):
         raise ModelBuildError(
             f"{graph.name}: one embedding needed, of shape (1, D) and several numbers. Received: "
             f"{_join_shapes(outputs)}."
@@ -182,11 +208,16 @@ def _join_shapes(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _checked_difference(
-    net: LiteRtNet, run_source: Inference, network_input: NetworkInput, path: Path
+    net: LiteRtNet,
+    run_source: Inference,
+    network_input: NetworkInput,
+    path: Path,
+    quality: QualitySpec | None,
 ) -> float:
-    """Returns the largest difference in any element of the unit-length embeddings.
+    """Returns the largest difference in any element of the unit-length embeddings, or of what
+    rates faces as a share of the range that `quality` states.
 
-    Raises ModelBuildError if the difference exceeds MAX_DIFFERENCE.
+    Raises ModelBuildError if the difference exceeds MAX_DIFFERENCE, or _MAX_SHARE.
     """
     test_images = pattern(_PATTERN_COUNT, network_input.card.height_px, network_input.card.width_px)
     images = np.concatenate(
@@ -194,12 +225,16 @@ def _checked_difference(
     )
     (ours,) = net.run(model_input(images, network_input.card))
     (theirs,) = run_source(model_input(images, network_input.source))
-    difference = max_difference(ours, theirs)
-    if not difference <= MAX_DIFFERENCE:  # also for NaN
+    if quality is None:
+        difference, allowed = max_difference(ours, theirs), MAX_DIFFERENCE
+    else:
+        difference = float(np.abs(ours - theirs).max() / abs(quality.best - quality.worst))
+        allowed = _MAX_SHARE
+    if not difference <= allowed:  # also for NaN
         raise ModelBuildError(
             f"What was made of {path.name} does not answer as the file itself: greatest difference "
-            f"{difference:.2g} in embeddings of unit length, {MAX_DIFFERENCE:g} allowed. "
-            "Nothing is put in place."
+            f"{difference:.2g}, {allowed:g} allowed, in embeddings of unit length or in shares of "
+            "--quality-range. Nothing is put in place."
         )
     return difference
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from facekit.enums import Architecture, ColorOrder, Flip, Preprocessing
 from facekit.model.checksum import file_dict
 from facekit.model.store import InstalledModel
-from facekit.types import CropSpec, InputSpec
+from facekit.types import CropSpec, InputSpec, QualitySpec
 
 if TYPE_CHECKING:
     from facekit.conversion.face_check import FaceCheck
@@ -36,9 +36,11 @@ class ImportOptions:
     """(mean, std) in pixel values 0..255: the network's input is (x - mean) / std."""
     crop: CropSpec | None = None
     flip: Flip | None = None
+    quality: QualitySpec | None = None
+    """How the output is read if the network rates faces; None if it computes embeddings."""
     license: str = NOT_STATED
     accept_untrained: bool = False
-    """Whether a network that does not distinguish faces is accepted."""
+    """Whether a network that does not distinguish faces, or does not rate them, is accepted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: a card holds an array
@@ -52,10 +54,11 @@ class ImportedModel:
     difference: float | None = None
     """The largest difference from the source's outputs in any element of unit-length embeddings.
 
-    None if the source cannot be run here.
+    None if the source cannot be run here.  For a network that rates faces, the largest difference
+    as a share of the range of its output.
     """
     faces: FaceCheck | None = None
-    """The check of faces; None for weights without a network.
+    """The check of faces; None for weights without a network, and for a network that rates faces.
 
     Such weights are checked by their golden values or their graph instead.
     """
@@ -77,6 +80,7 @@ class ImportedModel:
             "crop": card.crop and asdict(card.crop),
             "embedding_size": card.embedding_size,
             "flip": card.flip.value,
+            "quality": card.quality and asdict(card.quality),
             "source_sha256": card.source.sha256,
             "license": None if card.source.license == NOT_STATED else card.source.license,
             "ignored_tensors": list(self.ignored),

@@ -70,6 +70,11 @@ def import_weights(
         return import_network(
             path, name, options, into, source_format=source_format, sha256=sha256, reporter=reporter
         )
+    if options.quality is not None:
+        raise UsageError(
+            f"--quality-range is for whole networks that rate faces. Received: {path.name}, a "
+            f"{source_format.title}."
+        )
     read = source_format.read(path)
     assert read.architecture is not None  # every format of weights has an architecture
     _require_options_fit(options, read.architecture, source_format, path)

@@ -18,37 +18,83 @@ from facekit.errors import InputError
 from facekit.evaluation.metrics.error_rates import Flags, is_measurable
 from facekit.evaluation.metrics.identification import (
     Searches,
+    above,
+    measured_margin,
     missed,
     search,
     threshold_at_fpir,
 )
 from facekit.evaluation.metrics.intervals import bootstrap_ci95
+from facekit.template.calibration import MarginRule
 from facekit.types import Float32Array
 
 Chosen: TypeAlias = tuple[float, float | None]
 """A threshold similarity, -1..1, and the FPIR that is predicted with it, 0..1."""
+Interval: TypeAlias = tuple[float, float]
 
-DEFAULT_RANKS = (1, 5, 20)
+DEFAULT_RANKS = (1, 2, 3, 5, 10, 20, 50)
 DEFAULT_FPIRS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 DRAWS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class RateAt:
-    """A rate at a rank or at a target, with its interval by resampling people."""
+class IdentificationOptions:
+    """Whom to enroll; see `measure_identification`."""
 
-    at: float
+    photos: int = 1
+    sizes: tuple[int, ...] = ()
+    draws: int = DRAWS
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What `identify` uses with the model, as far as the model's card says it."""
+
+    choose: Callable[[int], Chosen] | None = None
+    """Returns the threshold for a number of comparisons a search."""
+    min_margin: float | None = None
+    """The least difference of cosine similarities at which the first person is named, 0..2."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankRate:
+    """A point of the CMC curve: the share of mated searches with the right person within a rank."""
+
+    rank: int
     rate: float
-    ci95: tuple[float, float]
+    ci95: Interval
+    """95 % interval by resampling people, as all of this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class FnirPoint:
+    """A point of the DET curve: FNIR at the lowest threshold with at most this FPIR."""
+
+    fpir: float
+    fnir: float
+    ci95: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class MarginAt:
+    """What the card's margin catches and costs among the answers at or above a threshold."""
+
+    threshold_similarity: float | None
+    """None for all answers, whatever their similarity."""
+    rule: MarginRule
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedSet:
-    """The shares of searches whose right person is within a rank: points of the CMC curve."""
+    """Searches for people who are all enrolled."""
 
     people_count: int
     probe_count: int
-    identified: tuple[RateAt, ...]
+    identified: tuple[RankRate, ...]
+    margins: tuple[MarginAt, ...]
+    """Without a threshold, and at the one that is chosen for the gallery's size; () without a
+    margin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +108,14 @@ class ChosenThreshold:
     predicted_fpir: float | None
     """The largest FPIR that is expected, 0..1; None if nothing was measured for it."""
     fpir: float
-    fpir_ci95: tuple[float, float]
+    fpir_ci95: Interval
     fnir: float
-    fnir_ci95: tuple[float, float]
+    fnir_ci95: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """FNIR at several FPIRs (points of the DET curve) in galleries of one size.
+    """FNIR at several FPIRs in galleries of one size.
 
     In each draw the threshold is the lowest with the target FPIR on that draw's unknown faces; the
     rates are means over the draws.  The intervals take these thresholds as given.
@@ -82,9 +128,9 @@ class OpenSet:
     """Number of searches for enrolled people, in all draws together."""
     non_mated_count: int
     """Number of searches for people who are not enrolled, in all draws together."""
-    rank_1: RateAt
-    """Share of the mated searches whose right person is the most similar one, at any threshold."""
-    fnir: tuple[RateAt, ...]
+    rank_1: RankRate
+    """Of the mated searches, at any threshold."""
+    fnir: tuple[FnirPoint, ...]
     chosen: ChosenThreshold | None
 
 
@@ -108,7 +154,7 @@ def measure_identification(
     *,
     photos: int = 1,
     sizes: Sequence[int] = (),
-    choose: Callable[[int], Chosen] | None = None,
+    rules: Rules = Rules(),
     fpirs: Sequence[float] = DEFAULT_FPIRS,
     draws: int = DRAWS,
     seed: int = 0,
@@ -117,9 +163,9 @@ def measure_identification(
 
     `vectors`: (N, D) float32 of unit length, centered if the model's card has a mean; `people`:
     (N,) names.  `sizes`: numbers of people in the open-set galleries; none means one gallery of
-    half of all who have more than `photos` photos.  `choose` returns the threshold for a number of
-    comparisons a search, as `identify` chooses it.  An FPIR that is too low for the number of
-    unknown faces of a draw (rule of three) is left out.
+    half of all who have more than `photos` photos.  `draws`: how often the enrolled people are
+    drawn, at random by `seed`.  An FPIR that is too low for the number of unknown faces of a draw
+    (rule of three) is left out.
     Raises InputError if fewer than four people have more than `photos` photos, or a gallery is
     larger than their number or leaves nobody unknown.
     """
@@ -153,16 +199,17 @@ def measure_identification(
         len(several),
         len(mated.rank),
         tuple(
-            _rate(rank, mated.rank <= rank, mated.person)
+            RankRate(rank, *_rate(mated.rank <= rank, mated.person))
             for rank in DEFAULT_RANKS
             if rank < len(several)
         ),
+        _margins(mated, rules, len(several), photos),
     )
     random = np.random.default_rng(seed)
     open_sets = []
     for size in sizes:
         drawn = [asked(random.permutation(several)[:size]) for _ in range(draws)]
-        chosen = choose and choose(size * photos)
+        chosen = rules.choose and rules.choose(size * photos)
         open_sets.append(_open_set(drawn, size, fpirs, chosen))
     return Identification(photos, closed, tuple(open_sets))
 
@@ -184,19 +231,23 @@ def _open_set(
     if chosen is not None:
         similarity, predicted = chosen
         found = np.concatenate([strange.best >= similarity for _, strange in drawn])
-        fpir = _rate(0, found, stranger)
-        fnir = _rate(0, misses(lambda _: similarity), person)
         at_chosen = ChosenThreshold(
-            similarity, predicted, fpir.rate, fpir.ci95, fnir.rate, fnir.ci95
+            similarity,
+            predicted,
+            *_rate(found, stranger),
+            *_rate(misses(lambda _: similarity), person),
         )
     return OpenSet(
         people_count=size,
         draw_count=len(drawn),
         mated_count=len(person),
         non_mated_count=len(stranger),
-        rank_1=_rate(1, np.concatenate([mated.right for mated, _ in drawn]), person),
+        rank_1=RankRate(1, *_rate(np.concatenate([mated.right for mated, _ in drawn]), person)),
         fnir=tuple(
-            _rate(fpir, misses(lambda strange: threshold_at_fpir(strange, fpir)), person)  # noqa: B023  # called at once
+            FnirPoint(
+                fpir,
+                *_rate(misses(lambda strange: threshold_at_fpir(strange, fpir)), person),  # noqa: B023  # called at once
+            )
             for fpir in fpirs
             if is_measurable(fpir, fewest)
         ),
@@ -204,5 +255,16 @@ def _open_set(
     )
 
 
-def _rate(at: float, flags: Flags, person: NDArray[np.intp]) -> RateAt:
-    return RateAt(at, float(flags.mean()), bootstrap_ci95(flags, person, person))
+def _margins(mated: Searches, rules: Rules, people_count: int, photos: int) -> tuple[MarginAt, ...]:
+    if rules.min_margin is None:
+        return ()
+    chosen = rules.choose and rules.choose(people_count * photos)[0]
+    return tuple(
+        MarginAt(threshold, measured_margin(answers, rules.min_margin, people_count=people_count))
+        for threshold in ((None,) if chosen is None else (None, chosen))
+        if (answers := mated if threshold is None else above(mated, threshold)).right.any()
+    )
+
+
+def _rate(flags: Flags, person: NDArray[np.intp]) -> tuple[float, Interval]:
+    return float(flags.mean()), bootstrap_ci95(flags, person, person)

@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facekit.enums import MeasuredBy, Metric
+from facekit.evaluation.groups import GroupResult
+from facekit.evaluation.identification import Identification
 from facekit.evaluation.metrics.discard import DiscardPoint
 from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.evaluation.protocols.plan import ThresholdOrigin
+from facekit.evaluation.times import StageTime, Throughput
 from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 from facekit.template.metrics import distance
@@ -95,17 +98,6 @@ class TarPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class StageTime:
-    """Milliseconds per photo or pair in one stage."""
-
-    stage: str
-    median_ms: float
-    p95_ms: float
-    count: int
-    """Number of photos or pairs that were timed."""
-
-
-@dataclass(frozen=True, slots=True)
 class ValAtFar:
     """facenet's VAL: TAR of held-out folds, at the threshold chosen from the other folds."""
 
@@ -115,33 +107,6 @@ class ValAtFar:
     far_mean: float
     measurable: bool
     """False if the other folds have too few impostor pairs for the target (rule of three)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """Time of the photos that this run embedded, with one crop per batch, as LiteRT runs.
-
-    Pre-processing is decoding, detection and cropping; post-processing is scoring.
-    """
-
-    photo_count: int
-    workers: int | None
-    """Number of processes that embedded; None if a Ray cluster decided it."""
-    wall_s: float
-    """Wall time of pre-processing and inference, including the start of workers."""
-    pre_processing_s: float
-    """Seconds summed over all workers; `inference_s` is summed likewise."""
-    inference_s: float
-    post_processing_s: float
-
-    @property
-    def photos_per_s(self) -> float:
-        return self.photo_count / self.wall_s
-
-    @property
-    def crew(self) -> str:
-        """The workers in words, for readers."""
-        return "a Ray cluster" if self.workers is None else f"{self.workers} workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +145,10 @@ class ModelResult:
     """None if every embedding came from the cache."""
     error_versus_discard: tuple[DiscardPoint, ...] = ()
     """FNMR after discarding by quality; () where quality was not measured."""
+    identification: Identification | None = None
+    """None unless it was requested."""
+    groups: GroupResult | None = None
+    """None unless groups were given."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, without the single pairs; thresholds also as cosine distances."""
@@ -207,6 +176,7 @@ class ModelResult:
                 for point in plain["all_pairs"]
             ],
             "error_versus_discard": [point.to_dict() for point in self.error_versus_discard],
+            "groups": self.groups and self.groups.to_dict(),
             "failed": [failure.to_dict() for failure in self.failures],
         }
 
@@ -252,6 +222,8 @@ class DataSetReport:
     """Sentences that a reader needs to read the figures correctly."""
     threshold_list_name: str | None = None
     """Name of the list from which thresholds were chosen; None if no other list was used."""
+    person_count: int | None = None
+    """Number of people in the list's photos; None if the list does not name people."""
 
     @property
     def title(self) -> str:
@@ -273,6 +245,10 @@ class EvaluationReport:
     data_sets: tuple[DataSetReport, ...]
     output: str | None = None
     """Folder of the report's files; None if no files were written."""
+    command: str | None = None
+    """The command line that made it, in words for a shell; None if no command did."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Name and version of Python and of the packages that compute embeddings and scores."""
 
     @property
     def title(self) -> str:
@@ -293,6 +269,8 @@ class EvaluationReport:
             "created_utc": self.created_utc,
             "facekit_version": self.facekit_version,
             "output": self.output,
+            "command": self.command,
+            "versions": dict(self.versions),
             "data_sets": [one.to_dict() for one in self.data_sets],
         }
 

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from facekit.enums import Flip
 from facekit.errors import InputError, NoOperatingPointError
 from facekit.evaluation.embeddings import PhotoEmbeddings
+from facekit.evaluation.identification import Chosen, Rules
 from facekit.evaluation.metrics.folds import TenFold, ten_fold
 from facekit.evaluation.metrics.operating_points import BEST_ACCURACY
 from facekit.evaluation.protocols.pairs import Pair, Photo
 from facekit.evaluation.protocols.plan import Plan, ThresholdOrigin
 from facekit.evaluation.records import ValAtFar
 from facekit.evaluation.setups import Centering, Setup
-from facekit.model.card import Card
+from facekit.gallery.identify import default_threshold
+from facekit.model.card import Card, space_of
 from facekit.template.match import centered, cosine_similarity, joined
+from facekit.template.rates import finest_fmr
 from facekit.types import Float32Array
 
 
@@ -196,6 +199,22 @@ def _others(folds: Sequence[tuple[Pair, ...]], held_out: int) -> list[Pair]:
 def _val(result: TenFold) -> ValAtFar:
     mean, std = result.val
     return ValAtFar(result.val_fmr_target, mean, std, result.val_fmr, result.val_measurable)
+
+
+def rules_of(setup: Setup, card: Card) -> Rules:
+    """Returns what `identify` would use with the card, none of it if its figures do not apply."""
+    if not setup.cards_own:
+        return Rules()
+    calibration, space = card.calibration, space_of(card, detector=None)
+
+    def choose(comparisons: int) -> Chosen:
+        threshold = default_threshold(calibration, space, comparisons=comparisons)
+        return threshold.similarity, threshold.predicted_fpir
+
+    return Rules(
+        choose if finest_fmr(calibration) is not None else None,
+        min_margin=None if calibration.margin is None else calibration.margin.least,
+    )
 
 
 def _card_threshold(plan: Plan, setup: Setup, card: Card) -> float | None:

@@ -26,12 +26,11 @@ from facekit.evaluation.records import (
     ModelResult,
     Rate,
     ScoredPair,
-    StageTime,
     TarPoint,
-    Throughput,
     ValAtFar,
     rate,
 )
+from facekit.evaluation.times import StageTime, Throughput
 from facekit.pipeline.photos import PhotoFailure
 from facekit.template.calibration import OperatingPoint
 

@@ -37,6 +37,7 @@ ACTIVATIONS = (
     Operation.ELU,
     Operation.SIGMOID,
     Operation.HARD_SWISH,
+    Operation.GELU,
 )
 """Elementwise operations with one input, without weights and attributes."""
 REDUCTIONS = (Operation.REDUCE_MEAN, Operation.REDUCE_SUM, Operation.REDUCE_MAX)

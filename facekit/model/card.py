@@ -13,16 +13,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import Flip, MeasuredBy
+from facekit.enums import CropRule, Flip, MeasuredBy
 from facekit.errors import ModelMismatchError
-from facekit.model.card_parts import parse_input, parse_optional_crop, parse_optional_pad
+from facekit.model.card_parts import (
+    parse_input,
+    parse_optional_crop,
+    parse_optional_pad,
+    parse_optional_quality,
+)
 from facekit.runtime.net import Net
 from facekit.system.fields import Fields, blanks_to_null, every_problem
 from facekit.system.inputs import InputKind, parse_json, read_input, reading
 from facekit.template.calibration import Calibration, parse_calibration
 from facekit.template.embedder import Embedder
 from facekit.template.space import TemplateSpace, mean_sha256_of
-from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec
+from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec, QualitySpec
 
 SCHEMA_VERSION = 1
 _CARD = InputKind("a model card", ModelMismatchError, max_bytes=10_000_000)
@@ -42,6 +47,7 @@ class Task(str, Enum):
 
     EMBEDDING = "embedding"
     DETECTION = "detection"
+    QUALITY = "quality"
     PAD = "attack-detection"
 
 
@@ -97,10 +103,14 @@ class Card:
     """Operating points and probabilities, measured with this file; see `bound`."""
     tools: dict[str, str] = field(default_factory=dict)
     """Versions of the tools that created the file, by tool."""
+    quality: QualitySpec | None = None
+    """How the output of a network that rates faces is read; None for any other model."""
     pad: PadSpec | None = None
     """How a presentation attack detector is read; None for any other model."""
 
     def __post_init__(self) -> None:
+        if (self.task is Task.QUALITY) != (self.quality is not None):
+            raise ValueError(f"A card for {Task.QUALITY.value} needs quality, and no other has it.")
         if (self.task is Task.PAD) != (self.pad is not None):
             raise ValueError(f"A card for {Task.PAD.value} needs pad, and no other has it.")
         for one in (self.calibration, *self.calibration.others):
@@ -112,6 +122,8 @@ class Card:
                 )
         if self.task is Task.EMBEDDING and (self.crop is None or self.embedding_size < 1):
             raise ValueError("An embedding model's card needs a crop rule and an embedding size.")
+        if self.task is Task.QUALITY and (self.crop is None or self.crop.rule is CropRule.NONE):
+            raise ValueError("The card of a network that rates faces needs a rule that crops them.")
         if VELA_ESTIMATE in self.tools and self.npu_milliseconds is None:
             raise ValueError(
                 f"Vela's estimate must be a time such as 14.69 ms. "
@@ -269,6 +281,7 @@ def _card(fields: Fields) -> Card:
         flip=fields.choice_or("flip", Flip.NONE),
         calibration=parse_calibration(fields.part("calibration")),
         tools={key: str(value) for key, value in fields.mapping("tools").items()},
+        quality=parse_optional_quality(fields),
         pad=parse_optional_pad(fields),
     )
     # A card without a space is older than spaces: its calibration was measured with its own file.

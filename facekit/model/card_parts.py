@@ -5,7 +5,7 @@ from __future__ import annotations
 from facekit.enums import ClassScores, ColorOrder
 from facekit.system.fields import Fields
 from facekit.template.space import parse_crop
-from facekit.types import CropSpec, InputSpec, PadSpec
+from facekit.types import CropSpec, InputSpec, PadSpec, QualitySpec
 
 
 def parse_input(fields: Fields) -> InputSpec:
@@ -20,9 +20,17 @@ def parse_input(fields: Fields) -> InputSpec:
 
 
 def parse_optional_crop(fields: Fields) -> CropSpec | None:
-    """Parses the member `crop`; null for a model without embeddings."""
+    """Parses the member `crop`; null for a model that neither embeds nor rates crops."""
     crop = fields.optional_part("crop")
     return None if crop is None else parse_crop(crop)
+
+
+def parse_optional_quality(fields: Fields) -> QualitySpec | None:
+    """Parses the member `quality`; null, or missing, for all but networks that rate faces."""
+    quality = fields.optional_part("quality") if "quality" in fields else None
+    if quality is None:
+        return None
+    return quality.built(QualitySpec, worst=quality.number("worst"), best=quality.number("best"))
 
 
 def parse_optional_pad(fields: Fields) -> PadSpec | None:

@@ -26,7 +26,7 @@ from facekit.system.inputs import InputKind, read_input
 
 PAIR_LIST = InputKind("a pair list", PairListError, max_bytes=1 << 30)
 _LONGEST_HEADER = 1 << 20
-_SEPARATORS = (",", "\t", ";")
+SEPARATORS = (",", "\t", ";")
 _FILLER = re.compile(r"[\s_.-]")
 
 
@@ -44,14 +44,14 @@ class Column(Enum):
     """In facekit's pairs.csv, which has a line for each pair and model; see `is_of_report`."""
 
 
-_PHOTO_WORDS = ("img", "image", "photo", "picture", "path", "file", "filename")
-_PERSON_WORDS = ("person", "id", "identity", "name", "subject", "people")
+PHOTO_WORDS = ("img", "image", "photo", "picture", "path", "file", "filename")
+PERSON_WORDS = ("person", "id", "identity", "name", "subject", "people")
 _USUAL_NAMES: dict[str, Column] = {
     **{column.value.replace("_", ""): column for column in Column},
-    **{f"{word}{end}": Column.A for word in _PHOTO_WORDS for end in "a1"},
-    **{f"{word}{end}": Column.B for word in _PHOTO_WORDS for end in "b2"},
-    **{f"{word}{end}": Column.PERSON_A for word in _PERSON_WORDS for end in "a1"},
-    **{f"{word}{end}": Column.PERSON_B for word in _PERSON_WORDS for end in "b2"},
+    **{f"{word}{end}": Column.A for word in PHOTO_WORDS for end in "a1"},
+    **{f"{word}{end}": Column.B for word in PHOTO_WORDS for end in "b2"},
+    **{f"{word}{end}": Column.PERSON_A for word in PERSON_WORDS for end in "a1"},
+    **{f"{word}{end}": Column.PERSON_B for word in PERSON_WORDS for end in "b2"},
     **dict.fromkeys(("issame", "sameperson", "label", "match", "ismatch", "genuine"), Column.SAME),
     "split": Column.FOLD,
 }
@@ -150,11 +150,18 @@ def fail(name: object, line: int, reason: str, *, cause: Exception | None = None
     raise PairListError(f"{name}, line {line}: {reason}") from cause
 
 
-def _meaning(title: str) -> Column | None:
-    return _USUAL_NAMES.get(_FILLER.sub("", title).lower())
+def plain_title(title: str) -> str:
+    """Returns a column's title in lower case, without underscores and what else fills it."""
+    return _FILLER.sub("", title).lower()
 
 
-def _first_cells(text: str, separator: str) -> list[str]:
+def meaning_of(title: str) -> Column | None:
+    """Returns what a column of this title holds; None if it is not known."""
+    return _USUAL_NAMES.get(plain_title(title))
+
+
+def first_cells(text: str, separator: str) -> list[str]:
+    """Returns the cells of the first line that is not blank, [] if it is not CSV."""
     lines = io.StringIO(text[:_LONGEST_HEADER], newline="")
     try:
         return next(filter(any, csv.reader(lines, strict=True, delimiter=separator)), [])
@@ -163,21 +170,21 @@ def _first_cells(text: str, separator: str) -> list[str]:
 
 
 def _separator_of_header(text: str) -> str | None:
-    for separator in _SEPARATORS:
-        meanings = set(map(_meaning, _first_cells(text, separator)))
+    for separator in SEPARATORS:
+        meanings = set(map(meaning_of, first_cells(text, separator)))
         if {Column.A, Column.B} <= meanings:
             return separator
     return None
 
 
 def _separator_of_pair(text: str) -> str:
-    return next((one for one in _SEPARATORS if len(_first_cells(text, one)) == 2), ",")
+    return next((one for one in SEPARATORS if len(first_cells(text, one)) == 2), ",")
 
 
 def _names(header: list[str], name: object, line: int) -> dict[Column, str]:
     names: dict[Column, str] = {}
     for title in header:
-        meaning = _meaning(title)
+        meaning = meaning_of(title)
         if meaning is not None and meaning in names:
             fail(
                 name, line, f"{names[meaning]!r} and {title!r} both name the column {meaning.value}"
@@ -197,7 +204,7 @@ def _row(header: list[str], cells: list[str], name: object, line: int) -> PairRo
                 name, line, f"{len(header)} cells needed, as the header has. Received: {len(cells)}"
             )
         for title, cell in zip(header, cells, strict=True):
-            meaning = _meaning(title)
+            meaning = meaning_of(title)
             if meaning is None:
                 others[title] = cell
             else:

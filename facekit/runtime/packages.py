@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from facekit.enums import Device, LiteRtPackage
+from facekit.enums import Device, LiteRtPackage, Runtime
 from facekit.errors import AcceleratorError, UsageError
 from facekit.runtime.devices import (
     ACCELERATORS,
@@ -22,6 +23,7 @@ from facekit.runtime.devices import (
     delegates_found,
     known_delegate,
 )
+from facekit.system.requirements import Package, version_of
 
 RUNTIME_VARIABLE = "FACEKIT_RUNTIME"
 
@@ -123,6 +125,23 @@ def choose_delegate(
         f"of {', '.join(map(str, searched))}. If it is elsewhere, pass --delegate PATH; "
         "--allow-cpu-fallback permits the CPU."
     )
+
+
+def versions_with(runtimes: Iterable[Runtime]) -> tuple[tuple[str, str], ...]:
+    """Returns name and version of Python and of the packages that compute embeddings.
+
+    `runtimes`: those of the embedding networks.  LiteRT also runs detectors.  The packages are not
+    imported; one that is not installed is left out.
+    """
+    packages = [one.distribution for one in LiteRtPackage]
+    found = {name: version_of(Package(name)) for name in packages}
+    forced = forced_package()
+    litert = forced.distribution if forced else next(filter(found.get, packages), packages[0])
+    others = {Runtime.ONNX: "onnxruntime", Runtime.KERAS: "tensorflow"}
+    names = ["numpy", "opencv-python-headless", litert]
+    names += [others[one] for one in runtimes if one in others]
+    versions = {name: version_of(Package(name)) for name in names}
+    return (("python", platform.python_version()), *filter(all, versions.items()))
 
 
 def _mixed(library: Path, needed: LiteRtPackage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from facekit.enums import CropRule, FacePolicy
@@ -141,11 +142,12 @@ def _compare(request: Request, service: Service) -> dict[str, Any]:
 
 
 def _identify(request: Request, service: Service) -> dict[str, Any]:
+    threshold = service.known_threshold(request.threshold, request.metric, request.fpir)
     result = identify_photos(
         service.gallery(),
         service.selecting(request.face),
         request.pictures,
-        threshold=service.known_threshold(request.threshold, request.metric, request.fpir),
+        threshold=replace(threshold, min_margin=request.min_margin),
         by=request.by,
         top=request.top,
     )

@@ -34,8 +34,8 @@ _MULTIPART = InputKind("multipart/form-data", UsageError, max_bytes=0)
 _MOST_PARTS = 200
 _LONGEST_NAME = 1024  # characters of a file's name
 _NUMBERS = (
-    *("fmr", "threshold", "min_similarity", "fpir", "min_quality", "top", "max_faces"),
-    "expand_percentage",
+    *("fmr", "threshold", "min_similarity", "fpir", "min_margin", "min_quality", "top"),
+    *("max_faces", "expand_percentage"),
 )
 _METRICS = {"cosine": "cosine", "euclidean_l2": "l2", "angular": "angular"}
 _AS_IT_IS: Mapping[str, tuple[object, ...]] = {

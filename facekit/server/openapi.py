@@ -86,6 +86,12 @@ _PROPERTIES: Mapping[str, Schema] = {
         "description": "The card's threshold at this false match rate.",
     },
     "fpir": {**_RATE, "description": "Predicted share of unknown faces that are found."},
+    "min_margin": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 2,
+        "description": "Least margin of a known face; a smaller one makes it ambiguous.",
+    },
     "min_quality": {
         "type": "number",
         "minimum": 0,

@@ -42,6 +42,7 @@ class Request:
     """Set only if the request says where the threshold is."""
     metric: Metric | None = None
     fpir: float | None = None
+    min_margin: float | None = None
     min_quality: float | None = None
     """Least unified quality score, 0..100."""
     gate: QualityGate = QualityGate.STANDARD
@@ -118,6 +119,7 @@ def parse_members(
         threshold=_threshold(members),
         metric=_choice(Metric, members, "metric"),
         fpir=_number(members, "fpir"),
+        min_margin=_number(members, "min_margin"),
         min_quality=_score(members, "min_quality"),
         gate=_choice(QualityGate, members, "quality") or QualityGate.STANDARD,
         by=_choice(PersonRule, members, "by") or PersonRule.BEST,

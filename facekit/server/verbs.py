@@ -46,7 +46,7 @@ MEMBERS: Mapping[Verb, tuple[str, ...]] = {
     Verb.QUALITY: ("face", "min_quality"),
     Verb.EMBED: ("face",),
     Verb.COMPARE: ("face",),
-    Verb.IDENTIFY: ("face", *_THRESHOLD, "fpir", "by", "top"),
+    Verb.IDENTIFY: ("face", *_THRESHOLD, "fpir", "min_margin", "by", "top"),
     Verb.ENROLL: ("face", "name", "quality"),
     Verb.REPRESENT: ("face", "max_faces", *_SERVED),
     Verb.PEOPLE: (),

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from facekit.enums import CropRule, Flip, Profile
 from facekit.errors import UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings, embed_photos
+from facekit.evaluation.identification import DRAWS, IdentificationOptions
 from facekit.evaluation.protocols.data_set import DataSet, open_data_set
+from facekit.evaluation.protocols.groups import read_groups
 from facekit.evaluation.protocols.lfw import Protocol
 from facekit.evaluation.protocols.plan import open_plan
 from facekit.evaluation.qualities import rate_photos
@@ -26,6 +28,8 @@ from facekit.model.store import InstalledModel
 from facekit.model.variants import for_runtime
 from facekit.photo.reading import PhotoFile
 from facekit.reporter import SILENT, Reporter
+from facekit.runtime.delegates import AcceleratorRequest, device_use
+from facekit.runtime.packages import versions_with
 from facekit.system.extras import require
 from facekit.system.files import require_free
 from facekit.tasks.build import ensure_installed
@@ -59,11 +63,14 @@ def evaluate(
     flip: Flip | None = None,
     subtract_mean: bool = False,
     all_pairs: bool = False,
+    identification: IdentificationOptions | None = None,
+    groups: Path | None = None,
     recompute: bool = False,
     workers: int | None = None,
     ray: str | None = None,
     output: Path | None = None,
     force: bool = False,
+    command: str | None = None,
     reporter: Reporter = SILENT,
 ) -> EvaluationReport:
     """Evaluates each model on each data set, in each setup of the profile.
@@ -73,9 +80,12 @@ def evaluate(
     CropRule.NONE does, if the request changes no crop rule.
     profile, flip, subtract_mean: see `facekit.evaluation.setups`.
     all_pairs: also score every pair of the photos.
+    identification: also enroll people and search for the other photos; None leaves it out.
+    groups: a table of the groups of photos or people, whose rates are measured too.
     recompute: also embed photos that are in the cache, so that times are measured.
     workers, ray: see `facekit.pipeline.photos.map_photos`.  output: folder of the report with
-    figures and errors; force: replace an earlier report.
+    figures and errors; force: replace an earlier report.  command: the command line, which the
+    report shows.
     Raises UsageError, InputError, ModelError, AcceleratorError, or StorageError.
     """
     for module in ("sklearn.metrics", "scipy.stats"):
@@ -85,6 +95,7 @@ def evaluate(
 
         require_writable(output)
         require_free(output, force=force)
+    table = None if groups is None else read_groups(groups)
     data_sets, plans = [], []
     for source in data.sources or (None,):
         protocol = data.protocol
@@ -93,6 +104,8 @@ def evaluate(
         data_set = open_data_set(source, protocol=protocol, photos_dir=data.photos_dir)
         data_sets.append(data_set)
         plans.append(open_plan(data_set, data=source, limit=data.limit))
+        if table is not None:
+            table.assigned(plans[-1].pair_list.photos)  # refused before any photo is embedded
     for plan, data_set in zip(plans, data_sets, strict=True):
         listed = plan.pair_list
         if data_set.is_lfw_list and listed.complete and listed.published_as is None:
@@ -145,16 +158,59 @@ def evaluate(
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         facekit_version=__version__,
         data_sets=tuple(
-            run_evaluation(each, plan, embed, rate=rating, all_pairs=all_pairs)
+            run_evaluation(
+                each,
+                plan,
+                embed,
+                rate=rating,
+                all_pairs=all_pairs,
+                identification=identification,
+                groups=table,
+            )
             for each, plan in zip(columns, plans, strict=True)
         ),
         output=None if output is None else str(output),
+        command=command,
+        versions=versions_with(
+            device_use(one.path, AcceleratorRequest(), None).runtime for one in models
+        ),
     )
     if output is not None:
         from facekit.evaluation.report.files import write_report
 
         write_report(output, report, columns, plans)
     return report
+
+
+def identification_options(
+    identification: bool,
+    *,
+    gallery_sizes: Sequence[int] = (),
+    enrolled_photos: int | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+) -> IdentificationOptions | None:
+    """Returns what `evaluate` takes; None means the default of each, and () half of the people.
+
+    Raises UsageError if `identification` is False and another option is given.
+    """
+    given = {
+        "--gallery-size": gallery_sizes or None,
+        "--enrolled-photos": enrolled_photos,
+        "--draws": draws,
+        "--seed": seed,
+    }
+    named = [option for option, value in given.items() if value is not None]
+    if not identification:
+        if named:
+            raise UsageError(f"{', '.join(named)}: these options go with --identification.")
+        return None
+    return IdentificationOptions(
+        photos=enrolled_photos or 1,
+        sizes=tuple(gallery_sizes),
+        draws=draws or DRAWS,
+        seed=seed or 0,
+    )
 
 
 def labeled_photos(

@@ -18,7 +18,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.inputs import InputKind, open_input
 from facekit.tasks.build import ModelFiles, waiting
 from facekit.tasks.liveness import pad_detector
-from facekit.types import CropSpec
+from facekit.types import CropSpec, QualitySpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +105,29 @@ def import_options(
     crop: CropRule | None = None,
     margin_px: float | None = None,
     flip: Flip | None = None,
+    quality_range: tuple[float, float] | None = None,
     license: str | None = None,
     accept_untrained: bool = False,
 ) -> ImportOptions:
     """Returns the properties that no file of weights states; None means the usual value.
 
     `size`: (height, width) in pixels, for a network with dynamic dimensions.  `mean`, `std`: the
-    network's input is (x - mean) / std, x from 0 to 255.  `margin_px`: pixels of the crop outside
+    network's input is (x - mean) / std, x from 0 to 255.  `quality_range`: the outputs for the
+    worst and the best face of a network that rates faces.  `margin_px`: pixels of the crop outside
     the box, both sides together, of CropRule.MARGIN.  `accept_untrained`: accept a network that
-    does not distinguish faces.
-    Raises UsageError if only one of a margin and its rule, or of mean and std, is set, or std is
-    not positive.
+    does not distinguish or rate faces.
+    Raises UsageError if only one of a margin and its rule, or of mean and std, is set, if std is
+    not positive, or if both ends of the range are equal.
     """
     if (mean is None) != (std is None):
         raise UsageError("--mean and --std go together: a network is fed (x - mean) / std.")
     if std is not None and std <= 0:
         raise UsageError(f"--std must be positive. Received: {std:g}")
+    if quality_range is not None and quality_range[0] == quality_range[1]:
+        raise UsageError(
+            "--quality-range needs two different numbers: the outputs for the worst and for the "
+            f"best face. Received: {quality_range[0]:g} {quality_range[1]:g}"
+        )
     return ImportOptions(
         architecture=architecture,
         preprocessing=preprocessing,
@@ -129,6 +136,7 @@ def import_options(
         scaling=None if mean is None or std is None else (mean, std),
         crop=_crop(crop, margin_px),
         flip=flip,
+        quality=None if quality_range is None else QualitySpec(*quality_range),
         license=license or NOT_STATED,
         accept_untrained=accept_untrained,
     )
@@ -216,7 +224,9 @@ def _import_weights(
         reporter.note(f"replaced: {change}")
     installation.remove_others(name, store.DEFAULT_VARIANT)
     reporter.note(
-        f"{name} has no threshold yet: give verify --threshold or --min-similarity, or measure one "
-        f"with facekit calibrate --model {name} --data DIR --write"
+        f"{name} rates faces: facekit quality --quality-model {name} PHOTO"
+        if options.quality is not None
+        else f"{name} has no threshold yet: give verify --threshold or --min-similarity, or "
+        f"measure one with facekit calibrate --model {name} --data DIR --write"
     )
     return replace(made[0], model=store.find(f"{name}:{store.DEFAULT_VARIANT}"))

@@ -25,7 +25,7 @@ from facekit.reporter import SILENT, Reporter
 from facekit.system.files import require_free
 from facekit.tasks.gallery import GalleryLocation, open_gallery
 from facekit.tasks.open_pipeline import PipelineRequest, open_pipeline
-from facekit.template.threshold import ThresholdChoice, threshold_members
+from facekit.template.threshold import threshold_members
 from facekit.types import Face, Float32Array, UInt8Array
 from facekit.video.annotate import annotated
 from facekit.video.reading import VideoReader
@@ -88,7 +88,7 @@ def track(
     request: PipelineRequest | None = None,
     options: TrackOptions | None = None,
     location: GalleryLocation | None = None,
-    threshold: ThresholdChoice | None = None,
+    threshold: OpenSetChoice | None = None,
     output: Path | None = None,
     force: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
@@ -98,10 +98,10 @@ def track(
 
     `video`: a regular file, "-" for standard input, a stream's URL, or a camera's number.
     Names come from the gallery; if no URL is given, from the default gallery if it exists.
-    `threshold`: of known faces; None means one that depends on the gallery's size, see
-    `OpenSetChoice`.  `output`: file for the video with boxes and names; it is written completely or
-    not at all, after the iterator's end.  `force`: replace an existing file.  `should_stop`: called
-    before each frame.
+    `threshold`: of known faces, with their least margin; None means one that depends on the
+    gallery's size, see `OpenSetChoice`.  `output`: file for the video with boxes and names; it is
+    written completely or not at all, after the iterator's end.  `force`: replace an existing file.
+    `should_stop`: called before each frame.
     Raises UsageError, InputError for a video that cannot be opened, StorageError, and the errors of
     opening the gallery and the pipeline.
     """
@@ -109,7 +109,7 @@ def track(
         raise UsageError(f"-o would replace the video itself: {video}")
     require_free(output, force=force)
     request = replace(request or PipelineRequest(), face=FacePolicy.ALL)
-    choice = threshold or ThresholdChoice()
+    threshold = threshold or OpenSetChoice()
     with ExitStack() as stack:
         reader = stack.enter_context(VideoReader(video, max_pixels=request.limits.max_pixels))
         pipeline = open_pipeline(request, reporter=reporter)
@@ -118,7 +118,7 @@ def track(
         known_from: OpenSetThreshold | None = None
         if gallery is not None:
             stack.enter_context(gallery)
-            known_from = OpenSetChoice(choice).of(
+            known_from = threshold.of(
                 pipeline.model.card.calibration,
                 pipeline.threshold_space,
                 comparisons=gallery.info().template_count,
@@ -150,7 +150,7 @@ def track(
                 video,
                 person,
                 known_from,
-                choice.metric,
+                threshold.choice.metric,
                 output=output,
                 model=pipeline.space.model,
                 model_sha256=pipeline.space.model_sha256,

@@ -82,7 +82,7 @@ def watch(
     known: Sequence[str] = (),
     location: GalleryLocation | None = None,
     request: PipelineRequest | None = None,
-    threshold: ThresholdChoice | None = None,
+    threshold: OpenSetChoice | None = None,
     interval_s: float = 1.0,
     existing: bool = False,
     once: bool = False,
@@ -93,15 +93,16 @@ def watch(
 
     `known`: photos and embedding files of the person who is expected; a photo is the same person's
     if it matches one of them.  Without any, people are searched in the gallery at `location`.
-    `threshold`: of one comparison; None means the card's, with a gallery by its size.
+    `threshold`: of one comparison, else the card's, with a gallery by its size; and with a gallery
+    the least margin.
     `interval_s`: seconds between two looks at the folder, and for which a photo must not have
     changed; the package watchdog tells of photos at once.  `existing`: begin with the photos that
     are there.  `once`: these alone, as they are, and end.  `asked_to_stop` is entered when
     watching begins; setting what it returns ends the watch after the photo under way.
     A photo that cannot be used is reported and yielded with its error.
-    Raises UsageError, InputError if the folder cannot be read or goes away, ImageError with `once`
-    if it holds no photo, and the errors of opening the gallery and the pipeline, and of embedding
-    the known photos.
+    Raises UsageError, also for a margin with known photos, InputError if the folder cannot be read
+    or goes away, ImageError with `once` if it holds no photo, and the errors of opening the gallery
+    and the pipeline, and of embedding the known photos.
     """
     if interval_s <= 0:
         raise UsageError(f"--interval: more than 0 seconds needed. Received: {interval_s}")
@@ -135,17 +136,21 @@ def _asker(
     known: Sequence[str],
     location: GalleryLocation | None,
     request: PipelineRequest | None,
-    threshold: ThresholdChoice | None,
+    threshold: OpenSetChoice | None,
     entered: Callable[[AbstractContextManager[Any]], Any],
     reporter: Reporter,
 ) -> Callable[[Path], WatchedPhoto]:
     """Opens what is asked, with all networks loaded, and returns the function that asks it."""
-    threshold = threshold or ThresholdChoice()
+    threshold = threshold or OpenSetChoice()
+    if known and threshold.min_margin is not None:
+        raise UsageError(
+            "--min-margin is for the people of a gallery. Leave it out, or --known and its photos."
+        )
     gallery = None if known else entered(open_gallery(location or GalleryLocation()))
     pipeline = open_pipeline(request or PipelineRequest(), reporter=reporter)
     pipeline.load()
     if gallery is None:
-        return _compare_with(known, pipeline, threshold)
+        return _compare_with(known, pipeline, threshold.choice)
     own = gallery.info().space
     if own is not None:
         own.require_same(pipeline.space, where=f"Gallery {gallery.info().url}")
@@ -156,7 +161,7 @@ def _asker(
                 gallery,
                 pipeline,
                 [str(path)],
-                threshold=OpenSetChoice(threshold),
+                threshold=threshold,
                 by=PersonRule.BEST,
                 top=5,
             )

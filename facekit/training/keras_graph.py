@@ -268,6 +268,7 @@ _MAKERS: dict[Operation, Callable[..., Tensor]] = {
     Operation.ELU: _plain(_LAYERS.Activation, activation="elu"),
     Operation.SIGMOID: _plain(_LAYERS.Activation, activation="sigmoid"),
     Operation.HARD_SWISH: _plain(_LAYERS.Activation, activation="hard_silu"),
+    Operation.GELU: _plain(_LAYERS.Activation, activation="gelu"),
     Operation.SOFTMAX: _plain(_LAYERS.Softmax),
     Operation.UNIT_LENGTH: _plain(_LAYERS.UnitNormalization),
     Operation.PRELU: _prelu,

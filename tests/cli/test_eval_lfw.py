@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from facekit.cli import cli
+from facekit.cli.command import TYPED, command_line
 from facekit.photo.decode import load_picture
 from facekit.photo.write import jpeg_bytes
 from tests.schemas import require_schema
@@ -203,6 +206,8 @@ def test_a_corrupt_photo_is_a_counted_failure(small: Path, cold: Path, tmp_path:
             marks=pytest.mark.model,
         ),
         (("--limit", "0"), 2, "--limit"),
+        (("--gallery-size", "5", "--seed", "1"), 2, "--gallery-size, --seed: these options go"),
+        (("--identification", "--gallery-size", "1"), 2, "--gallery-size"),
     ],
 )
 def test_wrong_options_have_their_exit_code_and_message(
@@ -261,6 +266,36 @@ def test_ctrl_c_is_quiet_keeps_what_was_done_and_leaves_no_worker(
 
 
 @pytest.mark.model
+def test_people_are_searched_for_and_groups_are_compared(small: Path, tmp_path: Path) -> None:
+    people = shutil.copytree(small / "lfw", tmp_path / "people")
+    for photo in list((people / "Joe_Biden").iterdir())[:2]:
+        mirrored = people / "Joe_Mirrored" / photo.name
+        mirrored.parent.mkdir(exist_ok=True)
+        mirrored.write_bytes(jpeg_bytes(load_picture(photo).pixels[:, ::-1].copy()))
+    table = tmp_path / "groups.csv"
+    table.write_text("person,group\nBarack_Obama,a\nBarack_Mirrored,a\nJoe_Biden,b\nEve,b\n")
+    at = ("--data", people, "--protocol", "folders", "--groups", table, "--json")
+    few = run(*at, "--identification", "--enrolled-photos", "2")
+    assert few.exit_code == 4
+    assert "Four people with more than 2 photos" in few.stderr
+    done = run(*at, "--identification")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    require_schema("eval-lfw", report)
+    (result,) = report["data_sets"]
+    (model,) = result["models"]
+    notes = " ".join(result["notes"])
+    assert "names 1 photos or people that are not in the data: Eve" in notes
+    assert "4 of 14 photos have no group in groups.csv" in notes
+    fmr = {tuple(one["groups"]): one for one in model["groups"]["fmr"]}
+    assert fmr[("a", "a")]["comparison_count"] == 8
+    assert fmr[("a", "a")]["error_count"] == 8  # one person under two names
+    assert fmr[("a", "b")]["error_count"] == 0
+    assert model["groups"]["threshold_target"] == "fmr=1e-3"
+    assert model["identification"]["closed_set"]["people_count"] == 4
+
+
+@pytest.mark.model
 @pytest.mark.lfw
 def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     """The first 15 pairs of each kind: 30 of devtest, 30 of devtrain; all are called right."""
@@ -272,3 +307,21 @@ def test_a_part_of_lfw(lfw: Path, own_home: Path) -> None:
     assert result["list_published_as"] is None  # a part is not the published list
     assert result["models"][0]["accuracy"]["trial_count"] == 30
     assert any("Only a part" in note for note in result["notes"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["--data", "/home/ann/lfw"], "--data ~/lfw"),
+        (["--data=/home/ann/my faces"], "--data ~/'my faces'"),
+        (["--data", "/home/annabel/lfw", "--limit=5"], "--data /home/annabel/lfw --limit=5"),
+        (["a;b", ""], "'a;b' ''"),
+    ],
+)
+def test_a_command_line_is_told_for_a_shell_without_the_home_folder(
+    typed: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    with click.Context(cli) as ctx:
+        ctx.meta[TYPED] = ("evaluate", *typed)
+        assert command_line(ctx) == f"facekit evaluate {told}"

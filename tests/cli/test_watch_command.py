@@ -162,6 +162,12 @@ class TestOnce:
         group = json.loads(one.stdout.splitlines()[1])
         assert (group["answer"], group["names"]) == ("unknown", ["Barack"]), "one face is unknown"
         gallery.enroll("Joe", [BIDEN])
+        (incoming / "biden.jpg").unlink()
+        (incoming / "group.png").rename(tmp_path / "group.png")
+        one = once(incoming, *at, "--min-margin", "2")
+        assert (one.exit_code, one.stdout.split()[0]) == (3, "ambiguous")
+        (tmp_path / "group.png").rename(incoming / "group.png")
+        shutil.copy(BIDEN, incoming)
         one = once(incoming, *at, "--face", "all")
         assert one.exit_code == 0
         assert one.stdout.splitlines()[1] in (
@@ -175,6 +181,7 @@ class TestOnce:
             (("--known", OBAMA), 4, "no photo in this folder"),
             (("--known", "missing.jpg"), 4, "missing.jpg"),
             (("--known", OBAMA, "--gallery", "people.db"), 2, "pass one of them"),
+            (("--known", OBAMA, "--min-margin", "0.1"), 2, "--min-margin is for the people"),
             (("--known", OBAMA, "--interval", "0"), 2, "--interval"),
             (("--known", OBAMA, "--fmr", "1e-9"), 2, "impostor pairs"),
             (("--gallery", "missing.db"), 7, "missing.db"),

@@ -1,11 +1,14 @@
 """A made-up evaluation of two models, for the tests of records, plots and the page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facekit.errors import NoFaceError
+from facekit.evaluation.groups import CommonThreshold, measure_groups
+from facekit.evaluation.identification import Rules, measure_identification
 from facekit.evaluation.metrics.folds import ten_fold
 from facekit.evaluation.protocols.pairs import Pair, PairList, Photo
 from facekit.evaluation.protocols.plan import ThresholdOrigin
@@ -13,12 +16,12 @@ from facekit.evaluation.records import (
     DataSetReport,
     ModelIdentity,
     ModelResult,
-    StageTime,
-    Throughput,
     ValAtFar,
 )
 from facekit.evaluation.summary import compare, summarize
+from facekit.evaluation.times import StageTime, Throughput
 from facekit.pipeline.photos import PhotoFailure
+from tests.evaluation.made_up_photos import embeddings, photo
 
 HOSTILE = "<script>alert('x')</script>&\"O'Neil\""
 """a person whose name would break a page that forgets to escape"""
@@ -74,6 +77,31 @@ def _model_result(
 
 
 @pytest.fixture(scope="session")
+def identified(made_up: DataSetReport) -> DataSetReport:
+    """The same with groups, and with galleries of 20 and 30 people by a card's rules."""
+    photos = [photo(person, number) for person in range(60) for number in range(5)]
+    people = [one.person or "" for one in photos]
+
+    def measured(model: ModelResult, seed: int) -> ModelResult:
+        found = measure_identification(
+            embeddings(photos, seed=seed).vectors[:, 0],
+            people,
+            sizes=(20, 30),
+            rules=Rules(lambda count: (0.6, 0.0001 * count), min_margin=0.05),
+        )
+        groups = measure_groups(
+            embeddings(photos, seed=seed).vectors[:, 0],
+            photos,
+            {one.path: (HOSTILE, "b", "c")[index % 15 // 5] for index, one in enumerate(photos)},
+            CommonThreshold(0.75, ThresholdOrigin.CARD, "fmr=1e-3"),
+        )
+        return replace(model, identification=found, groups=groups)
+
+    models = (measured(one, seed) for seed, one in enumerate(made_up.models))
+    return replace(made_up, models=tuple(models))
+
+
+@pytest.fixture(scope="session")
 def made_up() -> DataSetReport:
     """Two models on ten folds of 60 pairs; the photo of pair 8 gave no embedding."""
     pairs = _pair_list()
@@ -90,4 +118,5 @@ def made_up() -> DataSetReport:
         models=models,
         comparisons=(compare(*models),),
         notes=("Weights were trained on other data: unrestricted, labeled outside data.",),
+        person_count=pairs.person_count,
     )

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from facekit.enums import PersonRule
 from facekit.errors import InputError
-from facekit.evaluation.identification import measure_identification
+from facekit.evaluation.identification import Rules, measure_identification
 from facekit.evaluation.metrics import identification
 from facekit.evaluation.metrics.identification import (
     Searches,
-    cumulative_match,
+    above,
     fit_margin,
     margin_rule,
     measured_margin,
-    open_set_point,
+    missed,
     search,
     threshold_at_fpir,
 )
@@ -86,21 +86,16 @@ def test_blocks_and_ranks_equal_a_search_one_by_one(seed: int, people: int, phot
         assert result.best[row] == pytest.approx(score[by_score[0]], abs=1e-6)
 
 
-def test_the_cmc_by_hand() -> None:
-    assert cumulative_match(MATED, (1, 2, 3)) == (0.75, 0.75, 1.0)
-    with pytest.raises(ValueError, match="needed"):
-        cumulative_match(found([], [], []), (1,))
-
-
-def test_open_set_rates_by_hand() -> None:
-    point = open_set_point(MATED, NON_MATED, 0.72)
-    assert (point.misses, point.fnir) == (2, 0.5)  # below the threshold, and the wrong person
-    assert (point.false_positives, point.fpir) == (1, 0.25)
+def test_what_is_missed_and_what_is_above_by_hand() -> None:
+    # below the threshold, and the wrong person
+    assert missed(MATED, 0.72).tolist() == [False, False, True, True]
+    assert above(MATED, 0.7).best == pytest.approx([0.9, 0.8, 0.7])
+    assert above(MATED, 0.7).rank.tolist() == [1, 1, 1]
 
 
 def test_the_threshold_is_the_lowest_with_this_fpir() -> None:
     threshold = threshold_at_fpir(NON_MATED, 0.25)
-    assert open_set_point(MATED, NON_MATED, threshold).fpir == 0.25
+    assert (NON_MATED.best >= threshold).mean() == 0.25
     assert 0.5 < threshold < 0.5001
 
 
@@ -185,26 +180,36 @@ class TestMeasuredIdentification:
             if self.NAMES[row] in [one.name for one in best]
         ]
         closed = measure_identification(self.VECTORS, self.NAMES).closed_set
-        assert closed.identified[0].at == 1
+        assert closed.identified[0].rank == 1
         assert closed.identified[0].rate == pytest.approx(sum(within) / len(probes))
-        assert closed.identified[1].rate == pytest.approx(len(within) / len(probes))
+        assert closed.identified[3].rank == 5
+        assert closed.identified[3].rate == pytest.approx(len(within) / len(probes))
         low, high = closed.identified[0].ci95
         assert low <= closed.identified[0].rate <= high
 
     def test_fnir_falls_as_fpir_rises_and_a_chosen_threshold_has_both(self) -> None:
         vectors, names = made_up(4)
         result = measure_identification(
-            vectors, names, sizes=(20, 10), choose=lambda count: (0.5, 0.001 * count)
+            vectors,
+            names,
+            sizes=(20, 10),
+            rules=Rules(lambda count: (0.5, 0.001 * count), min_margin=0.05),
         )
         assert [one.people_count for one in result.open_sets] == [10, 20]
         for opened in result.open_sets:
-            rates = [one.rate for one in opened.fnir]
+            rates = [one.fnir for one in opened.fnir]
             assert rates == sorted(rates, reverse=True)
             assert min(rates) >= 1 - opened.rank_1.rate
             finest = {10: 0.01, 20: 0.03}  # of 300 and of 240 unknown faces
-            assert min(one.at for one in opened.fnir) == finest[opened.people_count]
+            assert min(one.fpir for one in opened.fnir) == finest[opened.people_count]
             assert opened.chosen is not None
             assert opened.chosen.predicted_fpir == 0.001 * opened.people_count
+
+        everything, at_chosen = result.closed_set.margins
+        assert (everything.threshold_similarity, at_chosen.threshold_similarity) == (None, 0.5)
+        assert everything.rule.right_count + everything.rule.wrong_count == 300
+        assert at_chosen.rule.right_count < everything.rule.right_count
+        assert everything.rule.least == 0.05
 
     @pytest.mark.parametrize(
         "options", [{"photos": 4}, {"sizes": (13,)}, {"sizes": (12,)}, {"sizes": (1,)}]

@@ -19,10 +19,19 @@ from facekit.evaluation.records import (
 )
 from facekit.evaluation.report.files import pairs_csv, report_json
 from facekit.evaluation.summary import compare, summarize
+from tests.evaluation.conftest import HOSTILE
 from tests.evaluation.made_up_photos import whole
 from tests.schemas import require_schema
 
 IDENTITY = ModelIdentity("m", "float32", "0" * 64, 1, "as it is")
+
+
+def test_searches_and_groups_are_as_the_schema_says(identified: DataSetReport) -> None:
+    report = json.loads(report_json(whole(identified)))
+    require_schema("evaluate", report)
+    (first, _) = report["data_sets"][0]["models"]
+    assert {one["group"] for one in first["groups"]["groups"]} == {HOSTILE, "b", "c"}
+    assert first["identification"]["open_sets"][1]["people_count"] == 30
 
 
 def hand_made_list(*, named: bool = True) -> PairList:

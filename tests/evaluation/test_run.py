@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from facekit.enums import Flip, MeasuredBy, Profile, ResizeFilter
 from facekit.errors import InputError, UsageError
 from facekit.evaluation.embeddings import EmbedSettings, PhotoEmbeddings
+from facekit.evaluation.identification import IdentificationOptions
 from facekit.evaluation.metrics.error_rates import best_accuracy_threshold
 from facekit.evaluation.metrics.folds import facenet_grid_threshold
 from facekit.evaluation.protocols.pairs import PairList
@@ -26,7 +28,7 @@ from facekit.evaluation.scoring import PairScorer, score_plan
 from facekit.evaluation.setups import Centering, Setup, SetupOptions, setups_for
 from facekit.model.store import InstalledModel
 from facekit.photo.reading import PhotoFile
-from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.calibration import Calibration, MarginRule, OperatingPoint
 from facekit.template.match import centered, unit_length
 from tests.evaluation.made_up_photos import embeddings, pair_list, whole
 from tests.model.made_up_model import CARD
@@ -49,7 +51,7 @@ BY_LIST = make_plan(
 )
 
 
-def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), all_pairs: bool = False
+def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), **asked: Any
         ) -> DataSetReport:  # fmt: skip
     def embed(
         model: InstalledModel, settings: EmbedSettings, paths: Sequence[PhotoFile]
@@ -58,9 +60,7 @@ def run(plan: Plan, *columns: ReportColumn, failed: Sequence[int] = (), all_pair
         seed = 0 if model is MODEL else 1
         return embeddings(plan.photos, views=1 + settings.mirrored, failed=failed, seed=seed)
 
-    return run_evaluation(
-        columns or (ReportColumn(MODEL, PLAIN),), plan, embed, all_pairs=all_pairs
-    )
+    return run_evaluation(columns or (ReportColumn(MODEL, PLAIN),), plan, embed, **asked)
 
 
 def test_another_lists_threshold_is_its_best_and_not_the_scored_lists() -> None:
@@ -158,12 +158,37 @@ def test_all_pairs_counts_every_pair_of_the_list_alone() -> None:
     assert point.n_genuine + point.n_impostor == 400 * 399 // 2
 
 
-def test_all_pairs_is_refused_where_it_has_no_meaning() -> None:
+def test_identification_searches_among_the_lists_people_by_the_cards_rules() -> None:
+    margin = MarginRule(0.05, 0.02, 0.5, 100, 10, 50)
+    curve = ((0.3, 0.01), (0.6, 0.0001))
+    card = replace(CARD, calibration=Calibration(fmr_curve=curve, margin=margin))
+    own = replace(PLAIN, cards_own=True)
+    options = IdentificationOptions(sizes=(50,), draws=2)
+    columns = [ReportColumn(InstalledModel(card, MODEL.path), each) for each in (own, PLAIN)]
+    by_card, without = run(BY_LIST, *columns, failed=(0,), identification=options).models
+    found, other = by_card.identification, without.identification
+    assert found is not None
+    assert other is not None
+    assert found.closed_set.people_count == 199  # two photos each, of whom one lost one
+    assert found.closed_set.identified == other.closed_set.identified
+    assert [one.rule.least for one in found.closed_set.margins] == [0.05, 0.05]
+    (opened,) = found.open_sets
+    assert (opened.people_count, opened.mated_count) == (50, 100)
+    assert opened.chosen is not None
+    assert opened.chosen.threshold_similarity == 0.6
+    assert (other.closed_set.margins, other.open_sets[0].chosen) == ((), None)
+    assert run(BY_LIST).models[0].identification is None
+
+
+@pytest.mark.parametrize(
+    "asked", [{"all_pairs": True}, {"identification": IdentificationOptions()}]
+)
+def test_what_needs_people_is_refused_without_them(asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--subtract-mean"):
         run(
             BY_FOLDS,
             ReportColumn(MODEL, replace(PLAIN, centering=Centering.TRAINING)),
-            all_pairs=True,
+            **asked,
         )
     nameless = tuple(
         replace(pair, a=replace(pair.a, person=None), b=replace(pair.b, person=None))
@@ -171,7 +196,7 @@ def test_all_pairs_is_refused_where_it_has_no_meaning() -> None:
     )
     pairs = replace(BY_LIST.pair_list, folds=(nameless,))
     with pytest.raises(UsageError, match="person_a"):
-        run(make_plan(pairs, ThresholdOrigin.CARD), all_pairs=True)
+        run(make_plan(pairs, ThresholdOrigin.CARD), **asked)
 
 
 def test_one_identity_only_is_an_error() -> None:

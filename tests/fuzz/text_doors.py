@@ -25,8 +25,9 @@ from facekit.conversion.quantize.recipe import read_recipe
 from facekit.conversion.vela.run import run_vela
 from facekit.conversion.vela.target import read_target
 from facekit.enums import RangeRule
-from facekit.errors import AcceleratorError
+from facekit.errors import AcceleratorError, InputError
 from facekit.evaluation.protocols.data_set import open_data_set
+from facekit.evaluation.protocols.groups import read_groups
 from facekit.evaluation.protocols.plan import open_plan
 from facekit.gallery.sqlite.encryption import key_file, new_key, unlock
 from facekit.model.defaults import default_model
@@ -60,7 +61,7 @@ def _written(text: str) -> bytes:
 
 
 def pair_seeds() -> Mapping[str, list[bytes]]:
-    """Lists for verify, and for evaluations as CSV and in LFW's format with one fold and two."""
+    """Lists for verify, for evaluations as CSV and in LFW's format, and tables of groups."""
     lines = ("Ada/Ada_0001.jpg,Ada/Ada_0002.jpg", '"Eve É/Eve É_0001.jpg",Ada/Ada_0003.jpg')
     named = [f"{lines[0]},1,Ada,Ada", f"{lines[1]},no,Eve É,Ada"]
     matched, other = "Ada\t1\t2", "Ada\t{}\tEve É\t{}"
@@ -68,6 +69,7 @@ def pair_seeds() -> Mapping[str, list[bytes]]:
     texts = {
         ".list": ("\n".join(lines), "\r\n".join(("a,b", *lines, ""))),
         ".csv": (f"a,b,same\n{lines[0]},1\n", "\n".join(("a,b,same,person_a,person_b", *named))),
+        ".groups": ("person,group\nAda,x\nEve É,y\n", f"a,b,group\n{lines[0]},x\n{lines[1]},x\n"),
         ".txt": (f"1\n{matched}\n{folds[0]}\n", "\n".join(("2\t1", matched, *folds))),
     }
     return {suffix: list(map(_written, several)) for suffix, several in texts.items()}
@@ -96,6 +98,13 @@ def _open_pairs(folder: Path) -> Use:
         if path.suffix == ".list":
             options = ("--no-detect", "--model", model, "--min-similarity", "0.5", "--workers", "1")
             return run_command("verify", "--pairs", path, *options, "--offline", "--json")
+        if path.suffix == ".groups":
+            groups = read_groups(path)
+            assert groups.group_of
+            photos = open_data_set(folder, protocol="folders").pair_list.photos
+            with suppress(InputError):  # the second table has one group
+                groups.notes(photos, groups.assigned(photos))
+            return ""
         plan = open_plan(open_data_set(path, photos_dir=folder), data=folder, limit=1)
         joined = plan.pair_list.joined(plan.pair_list.only_fold(1))
         assert plan.photos
@@ -264,7 +273,9 @@ def _open_keys(folder: Path) -> Use:
 
 PAIRS = Door(
     pair_seeds,
-    dict.fromkeys((".list", ".csv", ".txt"), (changed_bytes, _changed_cell, _changed_cell)),
+    dict.fromkeys(
+        (".list", ".csv", ".txt", ".groups"), (changed_bytes, _changed_cell, _changed_cell)
+    ),
     _open_pairs,
 )
 SETTINGS = Door(

@@ -227,6 +227,7 @@ def test_a_member_of_the_wrong_type_is_named(path: tuple[str | int, ...]) -> Non
 
 OPTIONAL = (
     ("pad",),
+    ("quality",),
     ("detector",),
     ("flip",),
     *(("calibration", name) for name in ("margin", "space", "others")),
@@ -256,7 +257,7 @@ def test_a_missing_member_is_named(path: tuple[str | int, ...]) -> None:
         ("file_name", "a\\b", "file_name must be"),
         ("file_sha256", SHA256.upper(), "file_sha256 must be a sha256"),
         ("file_size_bytes", True, "file_size_bytes must be an integer"),
-        ("task", "training", "task must be one of embedding, detection, attack-detection"),
+        ("task", "training", "task must be one of embedding, detection, quality, attack-detection"),
         ("input.height_px", 0, "sides must be 1 to 8192 pixels"),
         ("input.width_px", 2**44, "sides must be 1 to 8192 pixels"),
         ("input.std", 0, "std positive"),

@@ -131,6 +131,28 @@ FORMS: dict[str, list[Any]] = {
         ),
     ],
     "HardSwish": [([node("HardSwish", "x", "y")], {})],
+    "Erf": [  # within GELU, which is what LiteRT has
+        (  # as PyTorch writes it
+            [
+                node("Div", "x root", "a"),
+                node("Erf", "a", "b"),
+                node("Add", "b one", "c"),
+                node("Mul", "x c", "d"),
+                node("Mul", "d half", "y"),
+            ],
+            {"root": scalar(2**0.5), "one": scalar(1), "half": scalar(0.5)},
+        ),
+        (
+            [
+                node("Mul", "x root", "a"),
+                node("Erf", "a", "b"),
+                node("Add", "one b", "c"),
+                node("Mul", "x half", "d"),
+                node("Mul", "d c", "y"),
+            ],
+            {"root": scalar(0.5**0.5), "one": scalar(1), "half": scalar(0.5)},
+        ),
+    ],
     "Elu": [([node("Elu", "x", "y")], {}), ([node("Elu", "x", "y", alpha=0.3)], {})],
     "Softmax": [
         ([node("Softmax", "x", "y", axis=1)], {}),

@@ -92,8 +92,21 @@ class Writer:
         x = self.op("Gemm", self.op("Flatten", x, axis=1), self.constant(kernel), bias, transB=1)
         return self.norm(x, EMBEDDING_SIZE)
 
-    def save(self, path: Path, output: str, *, sides: tuple[Any, Any] = (SIDE_PX, SIDE_PX)) -> Path:
-        """`sides`: height and width; a word leaves one open."""
+    def gelu(self, x: str) -> str:
+        """As PyTorch's exporter spells it out."""
+        root, one, half = (self.constant(np.float32(number)) for number in (2**0.5, 1, 0.5))
+        gate = self.op("Add", self.op("Erf", self.op("Div", x, root)), one)
+        return self.op("Mul", self.op("Mul", x, gate), half)
+
+    def save(
+        self,
+        path: Path,
+        output: str,
+        *,
+        sides: tuple[Any, Any] = (SIDE_PX, SIDE_PX),
+        numbers: int = EMBEDDING_SIZE,
+    ) -> Path:
+        """`sides`: height and width; a word leaves one open.  `numbers`: of the output."""
         import onnx
         from onnx import TensorProto, helper
 
@@ -101,7 +114,7 @@ class Writer:
             self.nodes,
             "own",
             [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", 3, *sides])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", EMBEDDING_SIZE])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", numbers])],
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -171,6 +184,26 @@ def normalized(path: Path, *, seed: int = 4) -> Path:
     length = w.op("ReduceL2", x, axes=[1], keepdims=1)
     length = w.op("Clip", length, w.constant(np.float32(1e-12)))
     return w.save(path, w.op("Div", x, length))
+
+
+def rating(path: Path, *, sharper_is_better: bool = True) -> Path:
+    """Gives about 0.5 and more for sharp faces, and less for blurred ones, at 112 x 112.
+
+    The head is eDifFIQA's: a vector of unit length, then two dense layers with GELU between.
+    """
+    w = Writer(5)
+    edges = np.zeros((2, 3, 3, 3), np.float32)
+    edges[0] = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]]) / 3
+    edges[1] = -edges[0]
+    x = w.op("Relu", w.op("Conv", "picture", w.constant(edges), kernel_shape=[3, 3]))
+    x = w.op("Flatten", w.op("GlobalAveragePool", x), axis=1)  # half of the mean |edge|, twice
+    kernel, bias = np.eye(3, 2, dtype=np.float32) * 6, np.array([0, 0, 1], np.float32)
+    x = w.op("Gemm", x, w.constant(kernel), w.constant(bias), transB=1)
+    x = w.op("Div", x, w.op("ReduceL2", x, axes=[1], keepdims=1))
+    first = np.array([[1, 1, 0], [0, 0, 1]], np.float32)
+    x = w.gelu(w.op("Gemm", x, w.constant(first), transB=1))
+    second = np.array([[1, 0]], np.float32) * (1 if sharper_is_better else -1)
+    return w.save(path, w.op("Gemm", x, w.constant(second), transB=1), sides=(112, 112), numbers=1)
 
 
 OWN_NETWORKS: dict[str, Callable[[Path], Path]] = {

@@ -129,6 +129,10 @@ def test_people_are_enrolled_named_merged_and_removed(service: Service) -> None:
     told(service.post("/enroll", photos=[encoded(BIDEN)], name="Biden"), "enroll")
     found = told(service.post_form("/identify", ("photos", OBAMA2), ("photos", BIDEN)), "identify")
     assert [photo["faces"][0]["name"] for photo in found["photos"]] == [name, "Biden"]
+    near = told(service.post_form("/identify", ("photos", OBAMA2), ("min_margin", "2")), "identify")
+    (face,) = near["photos"][0]["faces"]
+    assert (face["name"], face["ambiguous"], near["min_margin"]) == (None, True, 2)
+    refused(service.post("/identify", photos=[encoded(OBAMA2)], min_margin=3), 400, 2, "min-margin")
     shown = told(service.get("/people/show?name=Biden"), "show")
     assert [template["photo"] for template in shown["templates"]] == ["photos[0]"]
     told(service.get("/people/show?name=Nobody"), "show", status=404)

@@ -55,11 +55,13 @@ THREE_BYTES = (NamedBytes(b"\0\1\2", "photos[0]"),)
             ),
         ),
         (
-            b'{"identify": "a.jpg", "top": 2, "by": "mean", "fpir": 0.1, "metric": "l2"}',
+            b'{"identify": "a.jpg", "top": 2, "by": "mean", "fpir": 0.1, "min_margin": 0.05,'
+            b' "metric": "l2"}',
             Request(
                 *(Verb.IDENTIFY, ("a.jpg",)),
                 metric=Metric.L2,
                 fpir=0.1,
+                min_margin=0.05,
                 by=PersonRule.MEAN,
                 top=2,
             ),

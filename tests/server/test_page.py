@@ -154,7 +154,7 @@ def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path)
     seen.region("Who is it?").get_by_text("so that nobody can be named").wait_for()
     seen.choose("Enroll", photos / "obama.jpg")
     seen.region("Enroll").get_by_text(re.compile(r"^Quality \d+ of 100")).wait_for()
-    seen.refused.append(422)  # no face to rate in the next photo
+    seen.refused.append(422)  # gray.png has no face to rate
     seen.enroll("Barack", photos / "gray.png")
     outcome = seen.region("Enroll").get_by_role("status")
     assert "1 photo added, 1 not used" in outcome.inner_text()
@@ -186,6 +186,25 @@ def test_people_are_enrolled_named_merged_and_removed(seen: Visit, photos: Path)
             seen.page.get_by_role("dialog").get_by_role("button", name=answer, exact=True).click()
     seen.page.get_by_text("2 people", exact=True).wait_for()
     assert seen.people() == ["Barack", "Barry"]
+
+
+def test_a_face_that_may_be_two_people_is_said_with_both_names(seen: Visit, photos: Path) -> None:
+    seen.tab("Known people")
+    seen.enroll("Barack", photos / "obama.jpg")
+    seen.enroll("Joe", photos / "biden.jpg")
+
+    # The service is asked for a margin that no two people have, whatever the card's is.
+    seen.page.evaluate("""() => {
+      const fetched = window.fetch;
+      window.fetch = (address, options) => {
+        if (String(address).endsWith("identify")) options.body.append("min_margin", "2");
+        return fetched(address, options);
+      };
+    }""")
+    seen.choose("Who is it?", photos / "obama2.jpg")
+    who = seen.region("Who is it?")
+    who.locator(".candidates").wait_for()
+    assert who.locator(".verdict-line").inner_text() == "Either Barack or Joe"
 
 
 def test_a_name_is_text_and_nothing_else(seen: Visit, photos: Path) -> None:

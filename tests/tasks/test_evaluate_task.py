@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -73,7 +74,11 @@ def test_a_report_is_what_the_command_prints_as_json(small: Path) -> None:
     require_schema("evaluate", json.loads(same.stdout))
     assert json.loads(same.stdout)["data_sets"] == told["data_sets"]
     assert told.pop("schema_version") == 1
-    assert told | {"created_utc": ""} == expected | {"created_utc": ""}
+    assert told["command"] == f"facekit eval-lfw --data {small} --json"
+    assert expected["command"] is None
+    assert told["versions"]["numpy"] == np.__version__
+    differing = {"created_utc": "", "command": None}
+    assert told | differing == expected | differing
 
 
 @pytest.mark.model

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import InputError, UsageError
+from facekit.gallery.identify import OpenSetChoice
 from facekit.tasks.enroll import enroll
 from facekit.tasks.gallery import GalleryLocation
 from facekit.tasks.track import TrackedPerson, TrackEnd, track
@@ -53,6 +54,11 @@ def test_a_gallery_names_whom_it_knows(obama: Path, data: Path, tmp_path: Path) 
     assert (person.named, person.track.identity.name) == (True, "Obama")
     assert isinstance(end, TrackEnd)
     assert end.found
+    person, end = track(str(obama), location=location, threshold=OpenSetChoice(min_margin=2))
+    assert isinstance(person, TrackedPerson)
+    assert person.track.identity.name is None  # Biden is not so much less similar
+    assert isinstance(end, TrackEnd)
+    assert not end.found
 
 
 @pytest.mark.usefixtures("no_gallery")

@@ -79,6 +79,7 @@ def squeezing() -> Graph:
     x = operations.multiply(x, operations.activation(Operation.SIGMOID, s, "gate"), "scaled")
     x = operations.leaky_relu(x, 0.2, "leaky")
     x = operations.activation(Operation.ELU, x, "elu")
+    x = operations.activation(Operation.GELU, x, "gelu")
     x = operations.average_pool(x, (2, 2), "average", stride=(2, 2))
     x = operations.activation(Operation.RELU6, x, "relu6")
     x = moves.pad(x, (1, 0, 0, 1), "pad")

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from facekit.cli.command import Command
+from facekit.cli.command import Command, command_line
 from facekit.cli.config_option import config_option
 from facekit.cli.data_options import (
     DATA,
@@ -52,6 +52,7 @@ def evaluate(
     Example: facekit evaluate photos/
              facekit evaluate lfw.bin cfp_fp.bin agedb_30.bin --model sface -o report
              facekit evaluate mine.csv --data photos --model facenet512-casia --model sface
+             facekit evaluate photos/ --identification --gallery-size 100
              facekit evaluate presentations/ --liveness-model fas.onnx
     """
     if liveness_model is not None:
@@ -137,15 +138,18 @@ def _evaluate(
 ) -> None:
     from facekit.cli.requests import pipeline_request
     from facekit.cli.terminal import TerminalReporter
-    from facekit.tasks.evaluate import EvaluationData, evaluate
+    from facekit.tasks.evaluate import EvaluationData, evaluate, identification_options
 
-    own = ("profile", "flip", "subtract_mean", "all_pairs", "recompute", "workers", "ray", "force")
+    asked = ("identification", "gallery_sizes", "enrolled_photos", "draws", "seed")
+    own = ("profile", "flip", "subtract_mean", "all_pairs", "groups", "recompute", "workers")
     report = evaluate(
         [pipeline_request(model, **options) for model in models or (None,)],
         EvaluationData(sources, protocol=protocol, photos_dir=photos_dir, limit=limit),
+        identification=identification_options(**{name: options[name] for name in asked}),
         output=output,
+        command=command_line(click.get_current_context()),
         reporter=TerminalReporter(),
-        **{name: options[name] for name in own},
+        **{name: options[name] for name in (*own, "ray", "force")},
     )
     if as_json:
         emit_json(report.to_dict())

@@ -11,8 +11,8 @@ from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import EnumChoice, embedding_options, json_option, photos_argument
 from facekit.cli.render.output import emit_json, exit_with
 from facekit.cli.render.people import identified_rows, identified_table, threshold_text
-from facekit.cli.threshold_options import RATE, threshold_options
-from facekit.cli.types import Real, Whole
+from facekit.cli.threshold_options import RATE, min_margin_option, threshold_options
+from facekit.cli.types import Whole
 from facekit.enums import PersonRule
 
 if TYPE_CHECKING:
@@ -38,14 +38,7 @@ if TYPE_CHECKING:
     "be found.",
     show_default="0.01, or the strictest that the card has",
 )
-@click.option(
-    "--min-margin",
-    metavar="COSINE",
-    type=Real(0, 2),
-    help="Name nobody who is less than this much more similar than the second person; 0 names "
-    "always.",
-    show_default="the card's",
-)
+@min_margin_option
 @click.option(
     "--by",
     type=EnumChoice(PersonRule),

@@ -19,7 +19,9 @@ from facekit.cli.types import FILE, PixelSize, Real
 from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessing
 
 
-@click.command("import", cls=Command, basic="as preprocessing size crop license force json")
+@click.command(
+    "import", cls=Command, basic="as preprocessing size crop quality-range license force json"
+)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--as", "as_name", metavar="NAME", help="What the imported weights shall be called.")
 @click.option(
@@ -69,6 +71,13 @@ from facekit.enums import Architecture, ColorOrder, CropRule, Flip, Preprocessin
     help="What is done with the mirrored crop's embedding.",
     show_default="as the graph's authors do: concat for sphereface20, else none",
 )
+@click.option(
+    "--quality-range",
+    type=Real(),
+    nargs=2,
+    metavar="WORST BEST",
+    help="The network rates faces, with these outputs for the worst and the best; see quality.",
+)
 @click.option("--license", metavar="TEXT", help="What may be done with the model, for its card.")
 @click.option(
     "--accept-untrained",
@@ -114,6 +123,7 @@ def import_command(
              facekit models import fas.onnx --as fas
              facekit models import models.tar --trusted key.pub
              facekit models import w600k_mbf.onnx --as mbf --preprocessing insightface
+             facekit models import ediffiqa_tiny_jun2024.onnx --as ediffiqa --quality-range 0 1
              facekit models import mine.onnx --as mine --mean 127.5 --std 128 --color-order bgr
              facekit models import 20180402-114759-vggface2.pt --as vggface2
              facekit models import facenet512_weights.h5 --as f512 --license MIT

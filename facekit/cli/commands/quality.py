@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from facekit.tasks.quality import RatedPhoto
 
 
-@click.command(cls=Command, basic="face min-quality detector json")
+@click.command(cls=Command, basic="face min-quality quality-model detector json")
 @photos_argument()
 @click.option(
     "--face",
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     help="Which face of a photo to rate; verify and enroll take the largest.",
 )
 @min_quality_option("The exit code is 1 where one is poorer.")
+@click.option(
+    "--quality-model",
+    metavar="MODEL",
+    help="A network that gives QUALITY: NAME, NAME:VARIANT, or a file with its card.",
+    show_default="facekit's formula",
+)
 @detector_options
 @rotate_option
 @image_options
@@ -43,7 +49,11 @@ if TYPE_CHECKING:
 @offline_option
 @json_option
 def quality(
-    photos: tuple[str, ...], min_quality: float | None, as_json: bool, **options: Any
+    photos: tuple[str, ...],
+    min_quality: float | None,
+    quality_model: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Rate how well the faces in photos can be recognized.
 
@@ -51,9 +61,13 @@ def quality(
     person.  The two lowest components stand beside it, after ISO/IEC 29794-5; --json has all of
     them.  Every number is 0 (worst) to 100 (best).
 
+    With --quality-model, QUALITY is what a network says, such as eDifFIQA; facekit models import
+    installs one.
+
     \b
     Example: facekit quality a.jpg
              facekit quality --min-quality 80 --json photos/
+             facekit quality --quality-model ediffiqa photos/
     """
     from facekit.cli.render.people import rated_rows, rated_table
     from facekit.cli.terminal import TerminalReporter
@@ -64,6 +78,7 @@ def quality(
         photos,
         request=pipeline_request(None, **options),
         min_quality=min_quality,
+        quality_model=quality_model,
         reporter=TerminalReporter(),
     )
     rated: list[RatedPhoto] = []
@@ -81,6 +96,7 @@ def quality(
             {
                 "detector": ratings.detector,
                 "min_quality": min_quality,
+                "quality_model": ratings.quality_model,
                 "photos": [photo.to_dict() for photo in rated],
                 "failed": [failure.to_dict() for failure in failures],
             }

@@ -24,7 +24,7 @@ from facekit.cli.options import (
 from facekit.cli.output_options import force_option, output_file
 from facekit.cli.render.output import emit_json_line, exit_with, note, note_error
 from facekit.cli.render.people import note_least_similarity, track_row, track_table
-from facekit.cli.threshold_options import threshold_options
+from facekit.cli.threshold_options import min_margin_option, threshold_options
 from facekit.cli.types import Real, Video, Whole
 from facekit.errors import INTERRUPTED
 
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     show_default="mtcnn 0.9, yunet 0.8",
 )
 @threshold_options(default="by the gallery's size, as of identify")
+@min_margin_option
 @output_file("Write the video with boxes and names here: .mp4, .mov, .mkv, .avi or .webm.")
 @force_option("the file of -o")
 @gallery_options
@@ -83,6 +84,7 @@ def track(
     min_detections: int,
     start_score: float | None,
     choice: ThresholdChoice,
+    min_margin: float | None,
     output: Path | None,
     force: bool,
     location: GalleryLocation,
@@ -103,7 +105,7 @@ def track(
              ffmpeg -i cam.mp4 -f mpegts - | facekit track -
              facekit track 0 --gallery people.db -o seen.mp4 --json
     """
-    from facekit.cli.requests import pipeline_request, track_options
+    from facekit.cli.requests import open_set_choice, pipeline_request, track_options
     from facekit.cli.terminal import TerminalReporter, asked_to_stop
     from facekit.tasks.track import TrackEnd
     from facekit.tasks.track import track as track_people
@@ -126,7 +128,7 @@ def track(
                 start_score=start_score,
             ),
             location=location,
-            threshold=choice,
+            threshold=open_set_choice(choice, None, min_margin),
             output=output,
             force=force,
             should_stop=lambda: asked().is_set(),

@@ -15,7 +15,7 @@ from facekit.cli.gallery_options import gallery_options
 from facekit.cli.options import embedding_options, json_lines_option
 from facekit.cli.render.output import emit_json_line, exit_with
 from facekit.cli.render.people import watched_line
-from facekit.cli.threshold_options import threshold_options
+from facekit.cli.threshold_options import min_margin_option, threshold_options
 from facekit.cli.types import FOLDER, Real
 from facekit.errors import UsageError
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     show_default="the people in the gallery",
 )
 @threshold_options(default="1e-3, with a gallery by its size, as of identify")
+@min_margin_option
 @click.option("--existing", is_flag=True, help="Begin with the photos that are there already.")
 @click.option("--once", is_flag=True, help="Only the photos that are there now, then exit.")
 @click.option(
@@ -53,6 +54,7 @@ def watch(
     folder: Path,
     known: tuple[str, ...],
     choice: ThresholdChoice,
+    min_margin: float | None,
     existing: bool,
     once: bool,
     interval: float,
@@ -64,7 +66,7 @@ def watch(
     """Answer for each photo that arrives in a folder.
 
     One line a photo, as soon as it is whole: same or different with --known, else known with the
-    name or unknown; or error with its exit code; then a tab and the file's name.
+    name, ambiguous or unknown; or error with its exit code; then a tab and the file's name.
 
     Networks are loaded once.  Photos that are there already are left out, without --existing or
     --once; subfolders always.  A photo is answered again when it has changed.  With the package
@@ -84,7 +86,7 @@ def watch(
     if known and ctx.get_parameter_source("gallery") is click.core.ParameterSource.COMMANDLINE:
         raise UsageError("--known and --gallery each say who is known: pass one of them.")
 
-    from facekit.cli.requests import pipeline_request
+    from facekit.cli.requests import open_set_choice, pipeline_request
     from facekit.cli.terminal import TerminalReporter, asked_to_stop
     from facekit.tasks.watch import watch as watch_folder
 
@@ -103,7 +105,7 @@ def watch(
         known=known,
         location=location,
         request=pipeline_request(model, **options),
-        threshold=choice,
+        threshold=open_set_choice(choice, None, min_margin),
         interval_s=interval,
         existing=existing,
         once=once,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from facekit.cli.render.group_rates import group_lines
+from facekit.cli.render.identification_rates import identification_rows
 from facekit.cli.render.table import Column, number, table, table_in_blocks, wrapped
 
 if TYPE_CHECKING:
@@ -87,6 +89,9 @@ def _data_set_text(report: DataSetReport) -> str:
             f"only the second {comparison.only_b_right_count}; McNemar p = {comparison.p_value:.3g}"
         )
         lines += ["", *wrapped(text)]
+    for model in report.models:
+        if model.groups:
+            lines += ["", *group_lines(model.model.label, model.groups)]
     lines += ["", *(line for one in report.notes for line in wrapped(one, first="- ", others="  "))]
     return "\n".join(lines).rstrip()
 
@@ -124,6 +129,7 @@ def _rows(report: DataSetReport) -> list[tuple[str, Cell]]:
         (f"all pairs, {point.target}", partial(_all_pairs, point.target))
         for point in models[0].all_pairs
     ]
+    rows += identification_rows(models)
     rows += [
         ("failed photos", lambda m: f"{len(m.failures)} of {m.photo_count:,}"),
         ("ms a photo", lambda m: "  ".join(f"{s.stage} {s.median_ms:.1f}" for s in m.stages)),

@@ -79,53 +79,17 @@ def search(
     return Searches(best, second, rank, person)
 
 
-def cumulative_match(mated: Searches, ranks: Sequence[int]) -> tuple[float, ...]:
-    """Returns the CMC: the share of mated searches, 0..1, with the right person within each rank.
-
-    Raises ValueError if there is no search.
-    """
-    if not len(mated.rank):
-        raise ValueError("Mated searches are needed.")
-    return tuple(float((mated.rank <= rank).mean()) for rank in ranks)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSetPoint:
-    """The counts of open-set identification at one threshold."""
-
-    threshold_similarity: float
-    n_mated: int
-    n_non_mated: int
-    misses: int
-    """Number of mated searches without the right person first and at or above the threshold."""
-    false_positives: int
-    """Number of non-mated searches with anybody at or above the threshold."""
-
-    @property
-    def fnir(self) -> float:
-        return self.misses / self.n_mated
-
-    @property
-    def fpir(self) -> float:
-        return self.false_positives / self.n_non_mated
-
-
-def open_set_point(
-    mated: Searches, non_mated: Searches, threshold_similarity: float
-) -> OpenSetPoint:
-    """Counts the errors of mated and non-mated searches at a threshold, -1..1."""
-    return OpenSetPoint(
-        threshold_similarity,
-        n_mated=len(mated.rank),
-        n_non_mated=len(non_mated.rank),
-        misses=int(missed(mated, threshold_similarity).sum()),
-        false_positives=int((non_mated.best >= threshold_similarity).sum()),
-    )
-
-
 def missed(mated: Searches, threshold_similarity: float) -> Flags:
     """(Q,) whether a mated search does not find the right person at this threshold."""
     return ~mated.right | (mated.best < threshold_similarity)
+
+
+def above(searches: Searches, threshold_similarity: float) -> Searches:
+    """Returns the searches whose most similar person is at or above a threshold, -1..1."""
+    kept = searches.best >= threshold_similarity
+    return Searches(
+        searches.best[kept], searches.second[kept], searches.rank[kept], searches.person[kept]
+    )
 
 
 def threshold_at_fpir(non_mated: Searches, fpir: float) -> float:

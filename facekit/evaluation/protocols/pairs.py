@@ -94,6 +94,12 @@ class PairList:
         by_path = {photo.path: photo for pair in self.pairs for photo in (pair.a, pair.b)}
         return tuple(by_path[path] for path in sorted(by_path))
 
+    @property
+    def person_count(self) -> int | None:
+        """The number of people in the photos; None if a photo's person is not named."""
+        people = {photo.person for photo in self.photos}
+        return None if None in people else len(people)
+
     def only_fold(self, number: int) -> PairList:
         """Returns a list that contains only fold `number` (from 1).
 

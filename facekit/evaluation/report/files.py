@@ -22,9 +22,11 @@ from facekit.evaluation.records import (
     ModelResult,
     ScoredPair,
 )
-from facekit.evaluation.report.page import ErrorGallery, ShownDataSet, report_html
+from facekit.evaluation.report.page import ShownDataSet, report_html
 from facekit.evaluation.report.plots import draw_figures, png, svg
+from facekit.evaluation.report.procedure import pairs_file
 from facekit.evaluation.report.worst_errors import (
+    ErrorGallery,
     ShownPair,
     worst_false_matches,
     worst_false_non_matches,
@@ -97,11 +99,15 @@ def _files(
         end = "" if number == 1 else f"-{number}"  # the first one's names stay the same
         figures = draw_figures(one)
         files |= {f"{name}{end}.png": png(figure) for name, figure in figures.items()}
-        files[f"pairs{end}.csv"] = pairs_csv(one).encode(errors="backslashreplace")
+        files[pairs_file(number)] = pairs_csv(one).encode(errors="backslashreplace")
         shown.append(
             ShownDataSet(
                 one,
-                {name: svg(figure, f"{name}{end}") for name, figure in figures.items()},
+                {
+                    name: svg(figure, f"{name}{end}")
+                    for name, figure in figures.items()
+                    if name != "scores"  # which the page draws by itself, to move the threshold
+                },
                 [_gallery(*pair, plan) for pair in zip(one.models, own_columns, strict=True)],
             )
         )

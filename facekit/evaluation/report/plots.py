@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import DataSetReport, ModelIdentity, ModelResult
 from facekit.evaluation.report.discard import draw_discard
+from facekit.evaluation.report.identification import draw_cmc, draw_fnir
 from facekit.system.extras import require
 from facekit.template.calibration import RULE_OF_THREE
 from facekit.template.wording import threshold_text
@@ -52,7 +53,7 @@ _STYLE = {
 
 def draw_figures(report: DataSetReport) -> dict[str, Any]:
     """Returns matplotlib Figures by name: "roc", "det", "scores", and what was measured of "folds",
-    "latency", "discard".
+    "latency", "discard", "cmc", "fnir".
 
     Raises MissingExtraError without matplotlib.
     """
@@ -64,6 +65,8 @@ def draw_figures(report: DataSetReport) -> dict[str, Any]:
         drawings["latency"] = _latency
     if any(model.error_versus_discard for model in models):
         drawings["discard"] = _discard
+    if any(model.identification for model in models):
+        drawings |= {"cmc": _cmc, "fnir": _fnir}
     drawings["scores"] = _score_histograms
     with _matplotlib().rc_context(_STYLE):
         return {name: draw(models) for name, draw in drawings.items()}
@@ -186,6 +189,30 @@ def _discard(models: tuple[ModelResult, ...]) -> Any:
     for model, color in _colored(models):
         if model.error_versus_discard:
             draw_discard(axes, model, color=color, label=names[model.model])
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside lower center")
+    return figure
+
+
+def _cmc(models: tuple[ModelResult, ...]) -> Any:
+    figure, axes = _figure("CMC: identification by rank", "rank", "% of searches")
+    names = _names(models)
+    for model, color in _colored(models):
+        if model.identification:
+            draw_cmc(axes, model, color=color, label=names[model.model])
+    axes.set_ylim(top=100.0)
+    figure.legend(loc="outside lower center")
+    return figure
+
+
+def _fnir(models: tuple[ModelResult, ...]) -> Any:
+    figure, axes = _figure("DET: searches that miss, and that find strangers", "FPIR in %",
+                           "FNIR in %")  # fmt: skip
+    names = _names(models)
+    for model, color in _colored(models):
+        if model.identification:
+            draw_fnir(axes, model, color=color, label=names[model.model])
+    axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center")
     return figure

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
+from typing import TypeAlias
 
 from facekit.evaluation.protocols.plan import ThresholdOrigin
-from facekit.evaluation.records import ModelResult, Rate
+from facekit.evaluation.records import ModelResult, Rate, rate
 from facekit.template.calibration import RULE_OF_THREE
 from facekit.template.wording import threshold_text, thresholds_text
 
@@ -19,28 +20,34 @@ _ORIGINS = {
 }
 
 
+Row: TypeAlias = "tuple[str, Callable[[ModelResult], str]]"
+
+
 def models_table(models: tuple[ModelResult, ...], threshold_list: str | None) -> str:
-    """Returns an HTML table with one row per measured value and one column per result."""
-    rows: list[tuple[str, Callable[[ModelResult], str]]] = [
+    """Returns an HTML table with one column per result, and a second one that is folded."""
+    rows: list[Row] = [
         ("Accuracy", lambda m: _rate(m.accuracy, _by_identity(m))),
-        ("Mean of the folds", _fold_mean),
-        ("Failures as errors", lambda m: _rate(m.accuracy_failures_wrong)),
         ("Threshold", partial(_threshold, threshold_list)),
         ("FMR", lambda m: _rate(m.fmr)),
         ("FNMR", lambda m: _rate(m.fnmr)),
+        ("EER", lambda m: f"{m.eer:.2%}"),
+        ("Failure to enrol", lambda m: _rate(_lost(m, {pair.a for pair in m.pairs}))),
+        ("Failure to acquire", lambda m: _rate(_lost(m, {pair.b for pair in m.pairs}))),
+    ]
+    more: list[Row] = [
+        ("Mean of the folds", _fold_mean),
+        ("Failures as errors", lambda m: _rate(m.accuracy_failures_wrong)),
         ("FAR, FMR with failures", lambda m: _rate(m.far)),
         ("FRR, FNMR with failures", lambda m: _rate(m.frr)),
         ("AUC", lambda m: f"{m.auc:.5f}"),
-        ("EER", lambda m: f"{m.eer:.2%}"),
     ]
-    rows += [
+    more += [
         (f"TAR at FMR {point.target_fmr:g}", partial(_tar, number))
         for number, point in enumerate(models[0].tar_at_fmr)
     ]
     if any(m.val is not None for m in models):
-        rows.append(("VAL at FAR", _val))
-    rows += [
-        ("Failed photos", lambda m: f"{len(m.failures):,} of {m.photo_count:,}"),
+        more.append(("VAL at FAR", _val))
+    more += [
         ("Time a photo", _time),
         ("Throughput", _throughput),
         ("File size", lambda m: f"{m.model.file_size_bytes / 1e6:.1f} MB"),
@@ -48,7 +55,15 @@ def models_table(models: tuple[ModelResult, ...], threshold_list: str | None) ->
         ("SHA-256", lambda m: f'<small class="wide">{text(m.model.file_sha256)}</small>'),
     ]
     if all(len(model.fold_accuracies) == 1 for model in models):
-        rows = [row for row in rows if row[1] is not _fold_mean]
+        more = [row for row in more if row[1] is not _fold_mean]
+    folded = _columns("Models side by side, more", models, more)
+    return (
+        f"{_columns('Models side by side', models, rows)}<details><summary>TAR at given FMRs, AUC, "
+        f"times, files</summary>\n{folded}</details>\n"
+    )
+
+
+def _columns(name: str, models: tuple[ModelResult, ...], rows: Sequence[Row]) -> str:
     head = "".join(
         f'<th scope="col">{text(m.model.name)}<br>{text(m.model.variant)}'
         f"{f'<br>{text(m.model.setup)}' if m.model.setup else ''}</th>"
@@ -58,7 +73,11 @@ def models_table(models: tuple[ModelResult, ...], threshold_list: str | None) ->
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell(m)}</td>" for m in models)}</tr>\n'
         for name, cell in rows
     )
-    return table("Models side by side", f"<td></td>{head}", body)
+    return table(name, f"<td></td>{head}", body)
+
+
+def _lost(model: ModelResult, photos: set[str]) -> Rate:
+    return rate(len(photos.intersection(one.name for one in model.failures)), len(photos))
 
 
 def _rate(rate: Rate, more: str = "") -> str:
@@ -140,8 +159,9 @@ def _val(model: ModelResult) -> str:
     )
 
 
-def section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>\n{content}</section>\n"
+def section(title: str, content: str, *, kind: str = "") -> str:
+    marked = f' class="{kind}"' if kind else ""
+    return f"<section{marked}><h3>{title}</h3>\n{content}</section>\n"
 
 
 def table(name: str, head: str, body: str) -> str:

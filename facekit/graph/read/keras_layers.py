@@ -240,6 +240,7 @@ _ACTIVATIONS: dict[str, Callable[[KerasLayer, Node], Node]] = {
     "sigmoid": _activation(Operation.SIGMOID),
     "hard_swish": _activation(Operation.HARD_SWISH),
     "hard_silu": _activation(Operation.HARD_SWISH),
+    "gelu": _activation(Operation.GELU),
     "softmax": lambda layer, x: operations.softmax(x, layer.node_name(Operation.SOFTMAX)),
 }
 _READERS: dict[str, Callable[..., Node]] = {

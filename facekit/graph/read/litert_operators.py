@@ -134,6 +134,12 @@ def _activation(operation: Operation) -> OperatorReader:
     return lambda op: operations.activation(operation, op.data(), op.name)
 
 
+def _gelu(op: OperatorArguments) -> Node:
+    if op.options("GeluOptions").Approximate():
+        raise ValueError("the approximation of GELU by tanh")
+    return operations.activation(Operation.GELU, op.data(), op.name)
+
+
 def _leaky_relu(op: OperatorArguments) -> Node:
     return operations.leaky_relu(op.data(), op.options("LeakyReluOptions").Alpha(), op.name)
 
@@ -161,6 +167,7 @@ COMPUTE_READERS: dict[str, OperatorReader] = {
     "DIV": _divide,
     "ELU": _activation(Operation.ELU),
     "FULLY_CONNECTED": _dense,
+    "GELU": _gelu,
     "HARD_SWISH": _activation(Operation.HARD_SWISH),
     "L2_NORMALIZATION": lambda op: operations.unit_length(op.data(), op.name),
     "LEAKY_RELU": _leaky_relu,

@@ -13,7 +13,7 @@ from facekit.graph.checks import MAX_FLOAT32
 from facekit.graph.graph import Operation
 from facekit.graph.read.onnx_arguments import OperatorArguments
 from facekit.graph.read.onnx_layers import channels_last_input
-from facekit.graph.read.onnx_patterns import match_hard_swish, match_unit_length
+from facekit.graph.read.onnx_patterns import match_gated, match_unit_length
 from facekit.graph.read.onnx_shapes import channels_last_axes, identity_axes
 from facekit.graph.read.onnx_values import Value
 from facekit.types import Float32Array
@@ -45,8 +45,8 @@ def _elementwise(operation: Operation) -> OperatorReader:
 def _combine(operation: Operation, x: Value, y: Value, op: OperatorArguments, name: str) -> Value:
     a, b = op.layout.align(x, y, name)
     if operation is Operation.MULTIPLY:
-        if (hard_swish := match_hard_swish(a.node, b.node, name)) is not None:
-            return a.with_node(hard_swish)
+        if (gated := match_gated(a.node, b.node, name)) is not None:
+            return a.with_node(gated)
         for factor, other in ((a, b), (b, a)):
             unit = match_unit_length(factor.node, other.node, name, exponent=-1)
             if unit is not None:
@@ -62,10 +62,9 @@ def _combine_constant(
     operation: Operation, x: Value, constant: Float32Array, op: OperatorArguments, name: str
 ) -> Value:
     x, constant = op.layout.align_constant(x, constant, name)
-    if operation is Operation.MULTIPLY:
-        hard_swish = match_hard_swish(x.node, constant, name)
-        if hard_swish is not None:
-            return x.with_node(hard_swish)
+    gated = match_gated(x.node, constant, name) if operation is Operation.MULTIPLY else None
+    if gated is not None:
+        return x.with_node(gated)
     return x.with_node(operations.elementwise(operation, x.node, constant, name))
 
 
@@ -274,6 +273,7 @@ ELEMENTWISE_READERS: dict[str, OperatorReader] = {
     "Div": _divide,
     "Dropout": _dropout,
     "Elu": _elu,
+    "Erf": _activation(Operation.ERF),
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation(Operation.HARD_SWISH),
     "Identity": _identity,

@@ -13,21 +13,35 @@ from facekit.graph.graph import Node, Operation
 from facekit.types import Float32Array
 
 _SIXTH = np.float32(1 / 6)
+_HALF = np.float32(0.5)
+_ROOT_OF_HALF = np.float32(0.5**0.5)
 _TOLERANCE = 1e-6
 """The relative tolerance of a constant, and the largest constant that may keep a length from being
 zero."""
 
 
-def match_hard_swish(x: Node, y: Node | Float32Array, name: str) -> Node | None:
-    """Matches x * (ReLU6(x + 3) / 6) or (x * ReLU6(x + 3)) * 1/6, with the factors in any order."""
-    if isinstance(y, Node):
-        for a, b in ((x, y), (y, x)):
-            if _has_constant(b, Operation.MULTIPLY, _SIXTH) and _is_gate(a, b.inputs[0]):
-                return operations.activation(Operation.HARD_SWISH, a, name)
-    elif _equals(y, _SIXTH) and x.operation is Operation.MULTIPLY and len(x.inputs) == 2:
-        for a, b in (x.inputs, x.inputs[::-1]):
-            if _is_gate(a, b):
-                return operations.activation(Operation.HARD_SWISH, a, name)
+def match_gated(x: Node, y: Node | Float32Array, name: str) -> Node | None:
+    """Matches hard swish and GELU: x * (gate(x) * constant) or (x * gate(x)) * constant, with the
+    factors in any order.
+
+    The gate of hard swish is ReLU6(x + 3), its constant 1/6; that of GELU is 1 + erf(x / sqrt(2)),
+    its constant 1/2.
+    """
+    for operation, constant, is_gate in (
+        (Operation.HARD_SWISH, _SIXTH, _is_hard_swish_gate),
+        (Operation.GELU, _HALF, _is_gelu_gate),
+    ):
+        if isinstance(y, Node):
+            for a, b in ((x, y), (y, x)):
+                if _has_constant(b, Operation.MULTIPLY, constant) and is_gate(a, b.inputs[0]):
+                    return operations.activation(operation, a, name)
+                # The constant may also be a factor of x.
+                if _has_constant(a, Operation.MULTIPLY, constant) and is_gate(a.inputs[0], b):
+                    return operations.activation(operation, a.inputs[0], name)
+        elif _equals(y, constant) and x.operation is Operation.MULTIPLY and len(x.inputs) == 2:
+            for a, b in (x.inputs, x.inputs[::-1]):
+                if is_gate(a, b):
+                    return operations.activation(operation, a, name)
     return None
 
 
@@ -65,7 +79,18 @@ def match_unit_length(x: Node, length: Node, name: str, *, exponent: float) -> N
     return None
 
 
-def _is_gate(x: Node, node: Node) -> bool:
+def _is_gelu_gate(x: Node, node: Node) -> bool:
+    """Returns whether the node is 1 + erf(x / sqrt(2))."""
+    if not _has_constant(node, Operation.ADD, np.float32(1)):
+        return False
+    (erf,) = node.inputs
+    if erf.operation is not Operation.ERF:
+        return False
+    (scaled,) = erf.inputs
+    return scaled.inputs == (x,) and _has_constant(scaled, Operation.MULTIPLY, _ROOT_OF_HALF)
+
+
+def _is_hard_swish_gate(x: Node, node: Node) -> bool:
     """Returns whether the node is ReLU6(x + 3)."""
     if node.operation is not Operation.RELU6:
         return False

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from facekit.errors import ModelBuildError
 from facekit.graph.graph import Node, Operation
 from facekit.graph.litert_tables import filled
 from facekit.graph.write.litert_file import LiteRtFile, Writer
@@ -91,6 +92,10 @@ def _leaky_relu(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
     )
 
 
+def _erf(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
+    raise ModelBuildError(f"{node.name} is the error function, which LiteRT has within GELU only.")
+
+
 def _power(file: LiteRtFile, node: Node, _fused: Node | None) -> None:
     inputs, exponent = file.input_tensors(node), node.float_attributes["exponent"]
     code, options = _POWERS.get(
@@ -133,6 +138,8 @@ ELEMENTWISE_WRITERS: dict[Operation, Writer] = {
     Operation.HARD_SWISH: _without_options(
         _BUILTIN.HARD_SWISH, (_OPTIONS.HardSwishOptions, schema.HardSwishOptionsT())
     ),
+    Operation.GELU: _without_options(_BUILTIN.GELU, (_OPTIONS.GeluOptions, schema.GeluOptionsT())),
+    Operation.ERF: _erf,
     Operation.SOFTMAX: _without_options(
         _BUILTIN.SOFTMAX, (_OPTIONS.SoftmaxOptions, filled(schema.SoftmaxOptionsT, beta=1.0))
     ),
