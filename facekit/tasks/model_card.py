@@ -42,7 +42,6 @@ from facekit.types import PadSpec
 _COLORS = 3
 _MAY_BE_NULL = (
     "calibration",
-    "crop",
     "source.url",
     "source.accuracy",
     "quantization.input_formula",
@@ -228,7 +227,7 @@ def _sides(model: Path, net: Net) -> tuple[list[int | None], int | None]:
     if not fits or inputs[0][3] not in (DYNAMIC, _COLORS):
         raise ModelMismatchError(
             f"{model} must take one picture, (N, height, width, 3) or (N, 3, height, width), and "
-            f"give one embedding, or the scores of classes, (N, D). Received: inputs "
+            "give one embedding, (N, D), or as many scores of classes. Received: inputs "
             f"{_listed(inputs)}, outputs {_listed(outputs)}."
         )
     known = [None if side == DYNAMIC else side for side in (*inputs[0][1:3], outputs[0][1])]
@@ -248,7 +247,8 @@ def _variant(model: Path, net: Net) -> str:
 
 def _blanks(content: Mapping[str, Any], within: str = "") -> Iterator[str]:
     for name, value in content.items():
-        if f"{within}{name}" in _MAY_BE_NULL:
+        is_without_crop = name == "crop" and value is None
+        if is_without_crop or f"{within}{name}" in _MAY_BE_NULL:
             continue
         if isinstance(value, Mapping):
             yield from _blanks(value, f"{within}{name}.")

@@ -159,7 +159,7 @@ def test_a_draft_for_minifasnet_has_all_but_who_made_it_and_can_be_imported(
     assert run("models", "import", network, "--as", "fas", "--force").exit_code == 0
     assert run("models", "card", "fas").exit_code == 0
     assert run("models", "info", "fas").exit_code == 0
-    assert "attack-detection" in run("models", "list").stdout
+    assert "attacks" in run("models", "list").stdout
 
 
 def test_the_draft_of_another_detector_says_what_is_to_be_filled_in(tmp_path: Path) -> None:

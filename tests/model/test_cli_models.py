@@ -90,11 +90,12 @@ class TestList:
         assert lines[0].split() == ["MODEL", "FOR", "LICENSE", "MB", "MS", "TAR", "STORED"]
         assert lines[1].startswith("facenet512-casia  embedding  MIT ")
         assert lines[1].endswith(" float32, int8")
-        assert lines[2].split()[:4] == ["facenet512", "embedding", "MIT", "95.0+"]
-        assert [line.split()[0] for line in lines[3:6]] == ["mtcnn", "sface", "yunet"]
-        assert lines[4].split()[3] == "10.3+"
-        assert lines[6].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
-        assert lines[7] == "default: facenet512-casia, set by facekit"
+        assert lines[2].split()[:4] == ["antispoof", "attacks", "MIT", "28.6+"]
+        assert lines[3].split()[:4] == ["facenet512", "embedding", "MIT", "95.0+"]
+        assert [line.split()[0] for line in lines[4:7]] == ["mtcnn", "sface", "yunet"]
+        assert lines[5].split()[3] == "10.3+"
+        assert lines[7].split()[:5] == ["toy", "embedding", "MIT", "0.0", "-"]
+        assert lines[8] == "default: facenet512-casia, set by facekit"
 
     def test_it_fits_80_columns(self, home: Path) -> None:
         add("facenet512-casia", "float32", "float16", "int8", "uint8", "onnx-fp32", "onnx-int8wo")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LICENSE = re.compile("[,;]")
 """What follows are conditions, which `models info` tells."""
+_NARROW = {"attack-detection": "attacks"}
+"""Tasks whose names are too wide for a table."""
 _MIRROR = {
     Flip.NONE: "",
     Flip.CONCAT: ", mirror image concatenated",
@@ -57,7 +59,7 @@ def _list_row(model: ListedModel) -> tuple[str, str, str, str, str, str, str]:
         ms = f"{model.speed.median_ms:.1f}{'' if model.speed.is_here else '*'}"
     return (
         model.name,
-        model.task.value,
+        _NARROW.get(model.task.value, model.task.value),
         _LICENSE.split(model.source.license)[0][:14],
         size,
         ms,
