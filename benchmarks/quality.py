@@ -24,8 +24,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class Copies:
         """The similarity of each copy and its own photo as it is."""
         own = {path: at for at, path in enumerate(self.paths) if self.copies[at] == 0}
         vectors = self.vectors[model]
-        return (vectors * vectors[[own[path] for path in self.paths]]).sum(1)
+        return np.asarray((vectors * vectors[[own[path] for path in self.paths]]).sum(1))
 
 
 @dataclass
@@ -107,8 +107,12 @@ class Outcomes:
     def of(self, chosen: NDArray[np.bool_]) -> Outcomes:
         """The pairs whose probe is among those; the threshold stays."""
         here = chosen[self.probes]
-        kept = (one[here] for one in (self.probes, self.references, self.scores))
-        return Outcomes(*kept, self.threshold_similarity, self.impostor_pairs)
+        return replace(
+            self,
+            probes=self.probes[here],
+            references=self.references[here],
+            scores=self.scores[here],
+        )
 
 
 def main() -> None:
@@ -146,7 +150,7 @@ def timed(options: argparse.Namespace) -> dict[str, Any]:
     rate_faces(located[0].picture.pixels, located[0].selected)  # what is loaded once
     for pixels in pictures:
         (found,) = locator.locate([pixels])
-        steps = {
+        steps: dict[str, Callable[[], object]] = {
             "detector_ms": functools.partial(locator.locate, [pixels]),
             "rating_ms": functools.partial(rate_faces, pixels, found.selected),
         }
