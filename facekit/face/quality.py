@@ -26,8 +26,8 @@ class FaceQuality:
 
     unified_score: float
     """The probability, in percent, that the face matches a good photo of the same person at FMR
-    1e-3, as fitted with the model sface on degraded photos; less robust models match more rarely.
-    See facekit/face/quality_fit.py."""
+    1e-3, as fitted with the models sface and facenet512-casia on degraded photos: the mean of both,
+    of which the first is the more robust.  See facekit/face/quality_fit.py."""
     inter_eye_distance: float
     """50 at 70 pixels between the eyes, 82 at 100, 18 at 40."""
     head_pose_yaw: float
@@ -76,7 +76,7 @@ LEAST_SCORES: Mapping[QualityGate, float | None] = {
     QualityGate.OFF: None,
 }
 """The least unified score of a face that is enrolled.  Below 50 it would be missed later more often
-than found; from 90 on it is missed once in ten times at the most (with sface)."""
+than found; from 90 on it is missed once in ten times at the most, as the mean of both models."""
 
 
 def rate_faces(photo: UInt8Array, faces: Sequence[Face]) -> tuple[FaceQuality, ...]:

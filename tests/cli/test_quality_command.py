@@ -48,7 +48,7 @@ def test_the_poorer_photo_has_the_lower_score_and_what_is_lowest_is_named(blurre
     assert result.exit_code == 1, result.stderr
     header, good, poor = rows(result.stdout)
     assert header == ["FACE", "QUALITY", "LOWEST", "PHOTO"]
-    assert int(good[1]) > 95 > 60 > int(poor[1])
+    assert int(good[1]) > 90 > 60 > int(poor[1])
     assert "sharpness" in poor[2]
 
 
