@@ -138,8 +138,8 @@ def versions_with(runtimes: Iterable[Runtime]) -> tuple[tuple[str, str], ...]:
     forced = forced_package()
     litert = forced.distribution if forced else next(filter(found.get, packages), packages[0])
     others = {Runtime.ONNX: "onnxruntime", Runtime.KERAS: "tensorflow"}
-    names = ("numpy", "opencv-python-headless", litert)
-    names += tuple(others[one] for one in runtimes if one in others)
+    names = ["numpy", "opencv-python-headless", litert]
+    names += [others[one] for one in runtimes if one in others]
     versions = {name: version_of(Package(name)) for name in names}
     return (("python", platform.python_version()), *filter(all, versions.items()))
 
