@@ -219,6 +219,7 @@ def _fnir(models: tuple[ModelResult, ...]) -> Any:
 
 
 def _latency(models: tuple[ModelResult, ...]) -> Any:
+    models = tuple(model for model in models if model.stages)
     figure, axes = _figure("Median time by stage", "ms a photo", "")
     stages = list(dict.fromkeys(stage.stage for model in models for stage in model.stages))
     names = _names(models)

@@ -68,7 +68,7 @@ def _figure(model: ModelResult, key: str) -> str:
         f'another one</label><input type="range" id="{key}-at" min="{start / _STEPS}" '
         f'max="{end / _STEPS}" step="{1 / _STEPS}" value="{cut:.3f}"></div>\n'
         f'<output aria-live="polite"><span class="at">one person from<b>≥ {cut:.3f}</b><small>'
-        f"{'mean threshold of the folds' if folds else 'the threshold of this report'}</small>"
+        f"{'mean of the folds' if folds else 'in this report'}</small>"
         f"</span>{_rate('fmr', 'false matches', model.fmr)}"
         f"{_rate('fnmr', 'false non-matches', model.fnmr)}</output></figure>\n"
     )
