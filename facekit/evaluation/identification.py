@@ -24,7 +24,7 @@ from facekit.evaluation.metrics.identification import (
     search,
     threshold_at_fpir,
 )
-from facekit.evaluation.metrics.intervals import bootstrap_ci95
+from facekit.evaluation.metrics.intervals import binomial_ci95, bootstrap_ci95
 from facekit.template.calibration import MarginRule
 from facekit.types import Float32Array
 
@@ -267,4 +267,13 @@ def _margins(mated: Searches, rules: Rules, people_count: int, photos: int) -> t
 
 
 def _rate(flags: Flags, person: NDArray[np.intp]) -> tuple[float, Interval]:
-    return float(flags.mean()), bootstrap_ci95(flags, person, person)
+    """Returns the share of the flags, and its interval.
+
+    If all flags are equal, so are all samples of people; the interval is then the exact binomial
+    one of as many trials as there are people.
+    """
+    share = float(flags.mean())
+    if share in (0.0, 1.0):
+        n_people = len(np.unique(person))
+        return share, binomial_ci95(round(share * n_people), n_people)
+    return share, bootstrap_ci95(flags, person, person)

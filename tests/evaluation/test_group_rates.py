@@ -115,6 +115,16 @@ def test_cells_without_enough_comparisons_are_named() -> None:
     ]
 
 
+def test_no_error_at_all_has_an_interval_all_the_same() -> None:
+    result = measured(made_up(1), threshold=0.999, replicates=20)
+    within = {one.groups: one for one in result.fmr}[("a", "a")]
+    assert (within.error_count, within.comparison_count) == (0, 3040)  # of 20 people's 4 photos
+    assert within.ci95 == pytest.approx((0, 1 - 0.025 ** (1 / 3040)))  # Clopper and Pearson
+    (every, *_) = result.fnmr
+    assert every.rate == 1
+    assert every.ci95 == pytest.approx((0.025 ** (1 / 120), 1))
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     vectors = made_up(1)
     with pytest.raises(InputError, match="Two groups"):

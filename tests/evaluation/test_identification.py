@@ -211,6 +211,12 @@ class TestMeasuredIdentification:
         assert at_chosen.rule.right_count < everything.rule.right_count
         assert everything.rule.least == 0.05
 
+    def test_what_is_always_right_has_an_interval_of_its_people(self) -> None:
+        closed = measure_identification(*made_up(1, people=12, photos=4)).closed_set
+        (last,) = (one for one in closed.identified if one.rank == 10)
+        assert last.rate == 1
+        assert last.ci95 == pytest.approx((0.025 ** (1 / 12), 1))
+
     @pytest.mark.parametrize(
         "options", [{"photos": 4}, {"sizes": (13,)}, {"sizes": (12,)}, {"sizes": (1,)}]
     )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import InputError
+from facekit.evaluation.metrics.intervals import binomial_ci95
 from facekit.template.calibration import RULE_OF_THREE
 from facekit.types import Float32Array
 
@@ -38,7 +39,10 @@ class GroupRate:
     rate: float | None
     """0..1; None if there was no comparison."""
     ci95: tuple[float, float] | None
-    """By drawing people; None if there was no comparison."""
+    """By drawing people; None if there was no comparison.
+
+    Without any error, or with errors alone, it is the exact binomial interval, which takes
+    comparisons as independent and is therefore too narrow."""
     is_enough: bool
     """Whether there were so many comparisons that 3 errors are expected at the rate of all groups
     together (rule of three); with fewer, no error says nothing."""
@@ -138,6 +142,8 @@ def group_rates(
         count, wrong = round(n[at] / halved), round(errors[at] / halved)
         kept = [one[which + 1][at] / one[which][at] for one in drawn if one[which][at]]
         low, high = np.percentile(kept, [2.5, 97.5]) if kept else (0.0, 1.0)
+        if count and wrong in (0, count):  # every draw of people has the same rate
+            low, high = binomial_ci95(wrong, count)
         return GroupRate(
             tuple(str(labels[one]) for one in at),
             comparison_count=count,

@@ -25,7 +25,7 @@ def identification_section(models: tuple[ModelResult, ...]) -> str:
     if not measured:
         return ""
     first = measured[0][1]
-    photos = "one photo" if first.photo_count == 1 else f"{first.photo_count} photos"
+    photos = "One photo" if first.photo_count == 1 else f"{first.photo_count} photos"
     intro = f"{photos} enrolled of each person; intervals at 95 % resample people."
     shown = f'<p class="soft">{text(intro)}</p>\n'
     ranks = "".join(f'<th scope="col">Rank {one.rank}</th>' for one in first.closed_set.identified)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facekit.evaluation.identification import DEFAULT_FPIRS
 from facekit.evaluation.metrics.error_rates import Flags, Scores, roc
 from facekit.evaluation.records import DataSetReport, ModelIdentity, ModelResult
 from facekit.evaluation.report.discard import draw_discard
@@ -212,7 +213,10 @@ def _fnir(models: tuple[ModelResult, ...]) -> Any:
     for model, color in _colored(models):
         if model.identification:
             draw_fnir(axes, model, color=color, label=names[model.model])
+    percents = [100 * fpir for fpir in DEFAULT_FPIRS]
     axes.set_xscale("log")
+    axes.set_xticks(percents, [f"{one:g}" for one in percents])
+    axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center")
     return figure
