@@ -29,7 +29,9 @@ VARIABLE = "_FACEKIT_COMPLETE"
 """of the environment, by which a shell's script asks for completions"""
 
 MODELS = frozenset(("model", "models", "like", "start_from"))
-OTHERS = frozenset(("detector", "quality_model", "recipe", "target", "vela", "config", "video"))
+OTHERS = frozenset(
+    ("detector", "quality_model", "liveness_model", "recipe", "target", "vela", "config", "video")
+)
 """parameters of plain text that name a file, or something that facekit knows by name"""
 WORDS = frozenset(("protocol",))
 """parameters that are one of some words, which are no files"""
@@ -77,6 +79,8 @@ def _words(ctx: click.Context, param: click.Parameter) -> Iterable[str]:
             return _models("detection")
         case "quality_model":
             return _models("quality")
+        case "liveness_model":
+            return _models("attack-detection")
         case name if name in MODELS:
             return _models("embedding" if isinstance(param, click.Option) else None)
     return ()

@@ -20,7 +20,7 @@ NO_NUMBERS = ("nan", "inf", "-inf", "1e999", str(10**30), "9" * 5000, "-1", "")
 ROOT = Path(__file__).resolve().parents[2]
 FETCH_APART = {"models", "gallery", "data"}
 """Groups of which some commands alone fetch."""
-NEGATIVE = {"--min-similarity", "--mean"}
+NEGATIVE = {"--min-similarity", "--mean", "--quality-range"}
 
 
 def commands(

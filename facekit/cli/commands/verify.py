@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    basic="threshold min-similarity fmr pairs min-quality liveness liveness-model output plot face "
-    "model server json",
+    basic="threshold min-similarity fmr pairs min-quality liveness output plot face model server "
+    "json",
 )
 @server_options
 @photos_argument(required=False, metavar="[PHOTO PHOTO]")
