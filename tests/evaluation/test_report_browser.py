@@ -28,9 +28,9 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, made_up: DataSetReport) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory, identified: DataSetReport) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(whole_page(made_up))
+    path.write_text(whole_page(identified))
     return path
 
 

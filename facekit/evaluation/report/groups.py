@@ -87,7 +87,7 @@ def _of_model(label: str, found: GroupResult) -> str:
     )
     said = "".join(f"<li>{text(one)}</li>" for one in sentences if one)
     return (
-        f"<h3>{text(label)}, {text(threshold_of(found))}</h3>\n"
+        f"<h4>{text(label)}, {text(threshold_of(found))}</h4>\n"
         f"{table('Error rates of groups', head, rows)}<ul>{said}</ul>\n"
         f"<figure>{heat_map(rates.people_count, rates.fmr)}<figcaption>FMR between the people of "
         "two groups; the warmer, the higher, by its logarithm. A dashed cell has too few "

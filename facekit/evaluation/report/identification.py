@@ -29,7 +29,7 @@ def identification_section(models: tuple[ModelResult, ...]) -> str:
     intro = f"{photos} enrolled of each person; intervals at 95 % resample people."
     shown = f'<p class="soft">{text(intro)}</p>\n'
     ranks = "".join(f'<th scope="col">Rank {one.rank}</th>' for one in first.closed_set.identified)
-    shown += "<h3>Everybody is enrolled</h3>\n" + table(
+    shown += "<h4>Everybody is enrolled</h4>\n" + table(
         "Closed-set identification",
         f'<th scope="col">Model</th><th scope="col">Searches</th>{ranks}',
         "".join(_closed_row(label, found) for label, found in measured),
@@ -37,7 +37,7 @@ def identification_section(models: tuple[ModelResult, ...]) -> str:
     targets = sorted({one.fpir for _, found in measured for each in found.open_sets
                       for one in each.fnir})  # fmt: skip
     head = "".join(f'<th scope="col">FNIR at FPIR {one:.3g}</th>' for one in targets)
-    shown += "<h3>Strangers are searched for too</h3>\n" + table(
+    shown += "<h4>Strangers are searched for too</h4>\n" + table(
         "Open-set identification",
         '<th scope="col">Model</th><th scope="col">Gallery</th><th scope="col">Rank 1</th>'
         f'{head}<th scope="col">At identify\'s threshold</th>',
