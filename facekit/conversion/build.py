@@ -57,7 +57,9 @@ def build_files(
     graph, or if a conversion or test fails, and StorageError if a file cannot be written.
     """
     if len(sources) != (count := entry.weights_format.source_count):
-        raise ModelBuildError(f"{entry.name} has {count} source files. Received: {len(sources)}.")
+        raise ModelBuildError(
+            f"{entry.name} is built from {count} source file(s). Received: {len(sources)}."
+        )
     reporter.note(f"reading {sources[0].name}")
     written = []
     for graph in _graphs(entry, sources):

@@ -124,7 +124,9 @@ def test_another_input_size_is_refused(frozen_graph: Path, tmp_path: Path) -> No
 
 
 def test_one_source_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(ModelBuildError, match=r"is built from one file\. Received: 0"):
+    with pytest.raises(
+        ModelBuildError, match=r"mtcnn is built from 1 source file\(s\)\. Received: 0"
+    ):
         build_files(registry.entry("mtcnn"), [], tmp_path)
 
 
