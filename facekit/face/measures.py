@@ -133,9 +133,9 @@ def measures(photo: UInt8Array, face: Face) -> Measures | None:
         cheeks_overlap=_cheeks_overlap(inner),
         asymmetry=_asymmetry(levels[_INNER], scale),
         flat_share=_flat_share(levels[_INNER]),
-        eye_contrast=min(float(levels[eye].std()) for eye in _EYES) / scale,
-        nose_contrast=float(levels[_NOSE].std()) / scale,
-        mouth_contrast=float(levels[_MOUTH].std()) / scale,
+        eye_contrast=min(_deviation(levels[eye]) for eye in _EYES) / scale,
+        nose_contrast=_deviation(levels[_NOSE]) / scale,
+        mouth_contrast=_deviation(levels[_MOUTH]) / scale,
         inside_share=_share_inside(face, photo.shape),
         score=face.score,
     )
@@ -214,7 +214,12 @@ def _detail(levels: Float32Array) -> list[float]:
     blurred = [levels]
     for sigma in (1.0, 1.732, 3.464):  # together 1, 2 and 4 px: variances add up
         blurred.append(np.asarray(cv2.GaussianBlur(blurred[-1], (0, 0), sigma), np.float32))
-    return [float((one[_INNER] - other[_INNER]).std()) for one, other in pairwise(blurred)]
+    return [_deviation(one[_INNER] - other[_INNER]) for one, other in pairwise(blurred)]
+
+
+def _deviation(levels: Float32Array) -> float:
+    """Returns the standard deviation; OpenCV takes a quarter of NumPy's time for so few pixels."""
+    return float(cv2.meanStdDev(levels)[1][0, 0])
 
 
 def _steps(inner: Float32Array) -> tuple[float, float]:
@@ -253,10 +258,10 @@ def _blocks(near: UInt8Array) -> float:
     """
     middle = tuple(slice(start := max((side - 256) // 2, 0), start + 256) for side in near.shape)
     levels = near[middle].astype(np.int16)
+    if min(levels.shape) < 32:
+        return 0.0
     found = []
     for axis in (0, 1):
-        if levels.shape[axis] < 32:
-            return 0.0
         lines = np.abs(np.diff(levels, n=2, axis=axis)).mean(axis=1 - axis)
         lines = lines[: len(lines) // 8 * 8].reshape(-1, 8).mean(0)
         # A step between two pixels shows in two second differences beside each other.
