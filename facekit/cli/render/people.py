@@ -107,10 +107,12 @@ def _margin_text(threshold: OpenSetThreshold) -> str:
 
 def margin_cost(rule: MarginRule) -> str:
     """How many right and wrong answers a least margin made ambiguous."""
-    caught = "" if rule.wrong_caught is None else f" and {rule.wrong_caught:.0%} of the wrong"
+    caught = (
+        "" if rule.wrong_caught is None else f" and {100 * rule.wrong_caught:.0f} % of the wrong"
+    )
     return (
-        f"among {rule.people_count:,} people it made {rule.right_lost:.1%} of the right answers"
-        f"{caught} ambiguous"
+        f"among {rule.people_count:,} people it made {100 * rule.right_lost:.1f} % of the right "
+        f"answers{caught} ambiguous"
     )
 
 
