@@ -25,7 +25,7 @@ from facekit.evaluation.metrics.identification import (
     threshold_at_fpir,
 )
 from facekit.evaluation.metrics.intervals import binomial_ci95, bootstrap_ci95
-from facekit.template.calibration import MarginRule
+from facekit.template.margin_rule import MarginRule
 from facekit.types import Float32Array
 
 Chosen: TypeAlias = tuple[float, float | None]

@@ -19,7 +19,8 @@ from facekit.enums import IdentityAnswer, MeasuredBy, PersonRule
 from facekit.errors import NoOperatingPointError, UsageError
 from facekit.gallery.gallery import Gallery
 from facekit.gallery.records import Candidate
-from facekit.template.calibration import Calibration, MarginRule
+from facekit.template.calibration import Calibration
+from facekit.template.margin_rule import MarginRule
 from facekit.template.rates import finest_fmr, point_at_fmr
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import Threshold, ThresholdChoice, require_measured_in

@@ -16,6 +16,7 @@ from facekit.enums import MeasuredBy, Metric
 from facekit.errors import NoOperatingPointError
 from facekit.system.fields import Fields
 from facekit.template.agreement import FMR_TARGET, require_agreement
+from facekit.template.margin_rule import MarginRule, parse_margin_rule
 from facekit.template.space import TemplateSpace, mean_sha256_of, parse_space
 from facekit.types import Float32Array
 
@@ -80,40 +81,6 @@ class LogisticScore:
     def probability(self, similarity: float) -> float:
         """Maps a cosine similarity, -1..1, to a probability, 0..1."""
         return 0.5 * (1.0 + math.tanh((self.slope * similarity + self.intercept) / 2))
-
-
-@dataclass(frozen=True, slots=True)
-class MarginRule:
-    """The least margin of an identification, and what it was measured to gain and to cost.
-
-    The margin is the similarity of the most similar person minus that of the second.  A face whose
-    margin is smaller is ambiguous.  `right_count + wrong_count` photos were searched for, all of
-    enrolled people, and without a threshold.
-    """
-
-    least: float
-    """The least difference of cosine similarities at which the first person is named, 0..2."""
-    right_lost: float
-    """Share of the right answers, 0..1, that are ambiguous by this rule."""
-    wrong_caught: float | None
-    """Share of the wrong answers, 0..1, that are ambiguous by this rule; None if none was wrong."""
-    right_count: int
-    """Number of searches whose most similar person was the right one."""
-    wrong_count: int
-    """Number of searches whose most similar person was another."""
-    people_count: int
-    """Number of people in the gallery that was searched, with one photo each."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.least <= 2.0:
-            raise ValueError(f"A least margin lies in 0..2. Received: {self.least}")
-        for name in ("right_lost", "wrong_caught"):
-            rate = getattr(self, name)
-            if rate is not None and not 0.0 <= rate <= 1.0:
-                raise ValueError(f"{name} lies in 0..1. Received: {rate}")
-        for name in ("right_count", "wrong_count", "people_count"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -309,17 +276,7 @@ def _calibration(fields: Fields) -> Calibration:
             n_genuine=probability.integer("n_genuine"),
             n_impostor=probability.integer("n_impostor"),
         ),
-        margin=None
-        if margin is None
-        else margin.built(
-            MarginRule,
-            least=margin.number("least"),
-            right_lost=margin.number("right_lost"),
-            wrong_caught=margin.optional_number("wrong_caught"),
-            right_count=margin.integer("right_count"),
-            wrong_count=margin.integer("wrong_count"),
-            people_count=margin.integer("people_count"),
-        ),
+        margin=None if margin is None else parse_margin_rule(margin),
         source=fields.text_or_null("source"),
         space=None if space is None else parse_space(space),
     )

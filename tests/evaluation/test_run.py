@@ -28,7 +28,8 @@ from facekit.evaluation.scoring import PairScorer, score_plan
 from facekit.evaluation.setups import Centering, Setup, SetupOptions, setups_for
 from facekit.model.store import InstalledModel
 from facekit.photo.reading import PhotoFile
-from facekit.template.calibration import Calibration, MarginRule, OperatingPoint
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.margin_rule import MarginRule
 from facekit.template.match import centered, unit_length
 from tests.evaluation.made_up_photos import embeddings, pair_list, whole
 from tests.model.made_up_model import CARD

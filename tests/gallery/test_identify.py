@@ -22,7 +22,8 @@ from facekit.gallery.identify import (
     predicted_fpir,
 )
 from facekit.gallery.open import open_gallery
-from facekit.template.calibration import Calibration, MarginRule, OperatingPoint
+from facekit.template.calibration import Calibration, OperatingPoint
+from facekit.template.margin_rule import MarginRule
 from facekit.template.space import TemplateSpace
 from facekit.template.threshold import ThresholdChoice
 from facekit.types import CropSpec, Float32Array

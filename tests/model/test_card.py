@@ -32,10 +32,10 @@ from facekit.model.card import (
 from facekit.template.calibration import (
     Calibration,
     LogisticScore,
-    MarginRule,
     OperatingPoint,
     fmr_target,
 )
+from facekit.template.margin_rule import MarginRule
 from facekit.types import CropSpec, DetectorIdentity, InputSpec, PadSpec
 from tests.model.made_up_model import CARD, SHA256
 

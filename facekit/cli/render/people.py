@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from facekit.tasks.quality import RatedPhoto
     from facekit.tasks.track import TrackedPerson
     from facekit.tasks.watch import WatchedPhoto
-    from facekit.template.calibration import MarginRule
+    from facekit.template.margin_rule import MarginRule
 
 
 def identified_table() -> StreamedTable:

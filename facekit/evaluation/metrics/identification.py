@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.evaluation.metrics.error_rates import Flags, is_measurable, threshold_within
-from facekit.template.calibration import MarginRule
+from facekit.template.margin_rule import MarginRule
 from facekit.types import Float32Array
 
 MARGIN_COST = 0.02
