@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facekit.enums import PadDecision
-from facekit.errors import FaceError, InputError, UsageError
+from facekit.errors import FaceError, InputError
 from facekit.evaluation.metrics.liveness import PadRates, pad_rates
 from facekit.face.liveness import PadDetector
 from facekit.photo.sources import list_pictures
@@ -62,7 +62,7 @@ def evaluate_liveness(
     of the species; see `facekit.evaluation.metrics.liveness`.  `model`: as for `open_pad_detector`.
     `request`: how faces are found; which of a photo's faces is classified.  A photo without a face
     is a non-response.
-    Raises UsageError for a folder of another form, InputError if no photo of a kind can be read,
+    Raises InputError for a folder of another form, or if no photo of a kind can be read,
     MissingExtraError without SciPy, and the errors of `open_pad_detector` and of the face detector.
     """
     require("scipy.stats", extra="evaluate", needed_for="Evaluation")
@@ -107,9 +107,11 @@ def evaluate_liveness(
 
 def _photos(folder: Path) -> dict[str, list[str]]:
     """Returns the paths of bona fide photos and of each species, by the name of their folder."""
-    kinds = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        raise InputError(f"A folder of presentations is needed. {folder} is not a folder.")
+    kinds = sorted(one.name for one in folder.iterdir() if one.is_dir())
     if BONA_FIDE_FOLDER not in kinds or len(kinds) < 2:
-        raise UsageError(
+        raise InputError(
             f"{folder} must hold the folder {BONA_FIDE_FOLDER}, and a folder for each species of "
             f"attack, such as print and replay. Received: {', '.join(kinds) or 'no folder'}"
         )

@@ -101,11 +101,17 @@ def test_a_damaged_photo_counts_nowhere_and_is_told(presentations: Path, tmp_pat
     }
 
 
-def test_a_folder_of_another_form_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_folder_of_another_form_cannot_be_measured(tmp_path: Path) -> None:
     (tmp_path / "print").mkdir()
     told = run("evaluate", tmp_path, "--liveness-model", "x")
-    assert told.exit_code == 2
+    assert told.exit_code == 4
     assert "must hold the folder bona-fide" in " ".join(told.stderr.split())
+    told = run("evaluate", tmp_path / "none", "--liveness-model", "x")
+    assert told.exit_code == 4
+    assert "none is not a folder" in " ".join(told.stderr.split())
+
+
+def test_options_that_mean_nothing_to_attacks_are_refused(tmp_path: Path) -> None:
     told = run("evaluate", tmp_path, "--liveness-model", "x", "--model", "sface")
     assert told.exit_code == 2
     assert "--model goes without --liveness-model" in " ".join(told.stderr.split())
